@@ -1,0 +1,40 @@
+"""Data: named sets, a user's own, and minibatches of either."""
+
+from dgmppl.data.fetch import DataNotFound
+from dgmppl.data.loaders import LoaderData
+from dgmppl.data.minibatches import Batch, batches
+from dgmppl.data.named import load, names
+from dgmppl.data.nested import Tensors, batch_length, first_tensor, map_tensors, to_device
+from dgmppl.data.pixels import (
+    Dequantisation,
+    DynamicBinarisation,
+    Grey,
+    Pixels,
+    StaticBinarisation,
+)
+from dgmppl.data.sources import as_data
+from dgmppl.data.tensors import TensorData
+from dgmppl.data.toy import grid_centres, ring_centres
+
+__all__ = [
+    "Batch",
+    "DataNotFound",
+    "Dequantisation",
+    "DynamicBinarisation",
+    "Grey",
+    "LoaderData",
+    "Pixels",
+    "StaticBinarisation",
+    "TensorData",
+    "Tensors",
+    "as_data",
+    "batch_length",
+    "batches",
+    "first_tensor",
+    "grid_centres",
+    "load",
+    "map_tensors",
+    "names",
+    "ring_centres",
+    "to_device",
+]

@@ -1,0 +1,107 @@
+"""Minibatches: the one loop over data that learning and evaluation share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dgmppl.data.loaders import LoaderData
+from dgmppl.data.nested import map_tensors, to_device
+from dgmppl.data.tensors import TensorData
+
+__all__ = ["Batch", "batches"]
+
+
+class Batch(NamedTuple):
+    """A minibatch.
+
+    Arguments:
+        index: Which rows of the data these are `[B]`, on the CPU; `None` behind a loader.
+        x: The transformed rows: a tensor, or a mapping or tuple of tensors.
+    """
+
+    index: Tensor | None
+    x: Any
+
+
+def batches(
+    data: TensorData | LoaderData,
+    batch_size: int | None,
+    *,
+    shuffle: bool = False,
+    start: int = 0,
+    device: torch.device | str | None = None,
+) -> Iterator[Batch]:
+    """One pass over the data, in minibatches.
+
+    The order is one permutation from the global random numbers, drawn in this call and not at the
+    first batch. To go on in the middle of a pass, restore the state of the random numbers from
+    before the pass, call this with `start`, and then restore their state at that batch.
+
+    Arguments:
+        data: What `as_data` or `load` returned.
+        batch_size: How many data a batch (the last one may be smaller), or `None` for all in one. A
+            `DataLoader` keeps its own.
+        shuffle: Whether to draw an order, rather than to keep that of the data.
+        start: How many batches to skip. Their transform is not run.
+        device: Where the batches go, before the transform; `None` leaves them where they are.
+
+    Returns:
+        An iterator over batches. Unshuffled rows may share memory with the data: do not write into
+        them.
+
+    Raises:
+        ValueError: If `batch_size` is below 1 or `start` below 0.
+        TypeError: If `data` is of another class.
+
+    Example:
+        >>> data = TensorData(torch.arange(5))
+        >>> [batch.x.tolist() for batch in batches(data, 2, start=1)]
+        [[2, 3], [4]]
+    """
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"Expected a batch_size of 1 or more, got {batch_size}. Try None for all.")
+    if start < 0:
+        raise ValueError(f"Expected start to be 0 or more, got {start}. Try 0, the first batch.")
+    if isinstance(data, LoaderData):
+        read = data.read(batch_size, shuffle=shuffle, start=start)
+        return (Batch(None, to_device(x, device)) for x in read)
+    if not isinstance(data, TensorData):
+        raise TypeError(
+            f"Expected TensorData or LoaderData, got {type(data).__name__}. Try as_data(data)."
+        )
+    order = torch.randperm(len(data)) if shuffle else None
+    size = max(len(data), 1) if batch_size is None else batch_size
+    return _walk(data, order, size, start, device)
+
+
+def _walk(
+    data: TensorData,
+    order: Tensor | None,
+    size: int,
+    start: int,
+    device: torch.device | str | None,
+) -> Iterator[Batch]:
+    """The batches of tensors in memory."""
+    for low in range(start * size, len(data), size):
+        high = min(low + size, len(data))
+        index = torch.arange(low, high) if order is None else order[low:high]
+        rows = slice(low, high) if order is None else index
+        x = map_tensors(lambda tensor, rows=rows: _gather(tensor, rows, device), data.values)
+        yield Batch(index, x if data.transform is None else data.transform(x))
+
+
+def _gather(tensor: Tensor, rows: slice | Tensor, device: torch.device | str | None) -> Tensor:
+    """The rows of a tensor, on the device."""
+    if isinstance(rows, slice):
+        return to_device(tensor[rows], device)
+    if tensor.device.type != "cpu":
+        return to_device(tensor.index_select(0, rows.to(tensor.device)), device)
+    # Rows that go to a GPU are gathered into pinned memory: the copy then runs beside the compute.
+    pinned = device is not None and torch.device(device).type == "cuda"
+    shape = (len(rows), *tensor.shape[1:])
+    buffer = torch.empty(shape, dtype=tensor.dtype, pin_memory=pinned)
+    return to_device(torch.index_select(tensor, 0, rows, out=buffer), device)

@@ -1,0 +1,129 @@
+"""Data sets by name."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dgmppl.data.images import IMAGE_SETS
+from dgmppl.data.pixels import Grey, Pixels
+from dgmppl.data.tensors import TensorData
+from dgmppl.data.toy import TOY_SETS
+
+__all__ = ["load", "names"]
+
+GREY = Grey()
+TOY_SPLITS = ("train", "validation", "test")
+TOY_NUMBER = 10_000
+
+
+def names() -> tuple[str, ...]:
+    """The names that `load` knows: pictures first, then the toy sets in the plane."""
+    return (*IMAGE_SETS, *TOY_SETS)
+
+
+def load(
+    name: str,
+    split: str = "train",
+    pixels: Pixels = GREY,
+    *,
+    root: str | Path | None = None,
+    flatten: bool = True,
+    n: int | None = None,
+    seed: int | None = None,
+) -> TensorData:
+    """Loads a named data set.
+
+    | name | data | splits |
+    |---|---|---|
+    | `digits` | 1,797 of 8x8 pixels, 17 levels, part of scikit-learn | train 1,437, test 360 |
+    | `mnist`, `fashion_mnist` | 28x28 pixels | train 60,000, test 10,000 |
+    | `omniglot` | 28x28 pixels | train: drawers 0 to 14 of 20 (24,345), test: the others (8,115) |
+    | `frey_faces` | 28x20 pixels | train 1,565, validation 200, test 200, shuffled |
+    | `rings`, `ring`, `grid`, `moons`, `spirals`, `pinwheel` | points `[n, 2]` | all three |
+
+    A published set is the file `<name>.npz` in `root`, else in the folder that the environment
+    variable `DGMPPL_DATA` names, else in the user's cache, to which MNIST and Fashion-MNIST are
+    downloaded once. MNIST's and Fashion-MNIST's `train` are whole: take a validation set out of it
+    with slices. The splits of the digits, Omniglot and the Frey faces are ours, seeded where drawn.
+
+    Arguments:
+        name: The set's name.
+        split: Which part.
+        pixels: The treatment of pixels: `Grey()`, `DynamicBinarisation()`, `StaticBinarisation()`
+            or `Dequantisation()`. Pictures only.
+        root: The folder to look in first. Pictures only.
+        flatten: Pictures as rows `[N, height·width]`, or else `[N, 1, height, width]`.
+        n: How many points to draw, 10,000 unless told. Toy sets only.
+        seed: Of the points, 0 unless told; splits differ under one seed. Toy sets only.
+
+    Returns:
+        Data of float32: pixels in [0, 1], or points; with labels where there are any (class,
+        character, component), and the record of all these choices.
+
+    Raises:
+        ValueError: If there is no such name or split, an option is not for that set, or a file is
+            of another format.
+        DataNotFound: If a file is nowhere and cannot be downloaded. It says how to get it.
+
+    Example:
+        >>> digits = load("digits", "test")
+        >>> len(digits), tuple(digits.values.shape), digits.image_shape
+        (360, (360, 64), (1, 8, 8))
+    """
+    if name in IMAGE_SETS:
+        _refuse(name, "of fixed size", n=n, seed=seed)
+        return _pictures(name, split, pixels, root, flatten)
+    if name in TOY_SETS:
+        _refuse(name, "without pixels", pixels=None if pixels == GREY else pixels)
+        return _points(name, split, TOY_NUMBER if n is None else n, 0 if seed is None else seed)
+    close = get_close_matches(name.lower(), names(), n=3, cutoff=0.5) or names()
+    raise ValueError(
+        f"Expected the name of a data set, got '{name}'. Try {' or '.join(close)}, or "
+        "as_data(path) for a file of your own."
+    )
+
+
+def _pictures(
+    name: str, split: str, pixels: Pixels, root: str | Path | None, flatten: bool
+) -> TensorData:
+    """A set of pictures, treated for the first time."""
+    chosen = IMAGE_SETS[name]
+    _check_split(name, split, chosen.splits)
+    images, labels, file = chosen.read(split, root)
+    grey = torch.from_numpy(images).float().div_(chosen.levels)
+    return TensorData(
+        pixels.prepare(grey.flatten(1) if flatten else grey.unsqueeze(1)),
+        transform=pixels,
+        record={"name": name, "split": split, "pixels": pixels.label, **file},
+        labels=None if labels is None else torch.from_numpy(labels.astype("int64")),
+        image_shape=(1, *images.shape[1:]),
+    )
+
+
+def _points(name: str, split: str, n: int, seed: int) -> TensorData:
+    """Points from a toy distribution; each pair of seed and split has its own generator."""
+    _check_split(name, split, TOY_SPLITS)
+    if n < 1:
+        raise ValueError(f"Expected at least one point, got n={n}. Try n={TOY_NUMBER}.")
+    stream = len(TOY_SPLITS) * seed + TOY_SPLITS.index(split)
+    points, labels = TOY_SETS[name](n, torch.Generator().manual_seed(stream))
+    return TensorData(points, record={"name": name, "split": split, "seed": seed}, labels=labels)
+
+
+def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
+    if split not in splits:
+        raise ValueError(f"Expected a split of '{name}', got '{split}'. Try {' or '.join(splits)}.")
+
+
+def _refuse(name: str, reason: str, **options: Any) -> None:
+    """Options that another kind of set has."""
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        raise ValueError(
+            f"Expected no {given[0]}= for '{name}', a set {reason}, got {options[given[0]]!r}. "
+            "Try leaving it out" + ("; .first(n) takes the first rows." if "n" in given else ".")
+        )

@@ -1,0 +1,9 @@
+"""Effect handlers, one a file."""
+
+from dgmppl.handlers.own_parameters import OwnParameters
+from dgmppl.handlers.particles import Particles
+from dgmppl.handlers.replay import Replay
+from dgmppl.handlers.stop_gradient import StopGradient
+from dgmppl.handlers.temper import Temper
+
+__all__ = ["OwnParameters", "Particles", "Replay", "StopGradient", "Temper"]

@@ -1,0 +1,63 @@
+"""Score draws under a guide whose parameters are held fixed."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, TransformedDistribution
+
+__all__ = ["detached", "with_fixed_parameters"]
+
+
+def detached(fn: Any) -> Any | None:
+    """A copy of a distribution with every tensor detached, or `None` where a copy cannot reach all.
+
+    The parameters of a flow sit in its transforms, which a copy does not reach.
+
+    Arguments:
+        fn: A distribution.
+
+    Example:
+        >>> import torch
+        >>> from pyro.distributions import Normal
+        >>> loc = torch.zeros(2, requires_grad=True)
+        >>> detached(Normal(loc, 1.0).to_event(1)).base_dist.loc.requires_grad
+        False
+    """
+    if isinstance(fn, TransformedDistribution):
+        return None
+    twin = copy.copy(fn)
+    for name, value in vars(fn).items():
+        if isinstance(value, Tensor):
+            twin.__dict__[name] = value.detach()
+        elif isinstance(value, Distribution):
+            inner = detached(value)
+            if inner is None:
+                return None
+            twin.__dict__[name] = inner
+        elif isinstance(value, nn.Module):
+            return None
+    return twin
+
+
+class _Caller(nn.Module):
+    """Lets `functional_call` reach a program's parameters while something else is called."""
+
+    def __init__(self, program: nn.Module):
+        super().__init__()
+        self.program = program
+
+    def forward(self, fn: Any) -> Any:
+        return fn()
+
+
+def with_fixed_parameters(program: nn.Module, fn: Any) -> Any:
+    """Calls `fn()` while every parameter of the program is replaced by its detached value."""
+    fixed = {f"program.{n}": p.detach() for n, p in program.named_parameters()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*was not registered in the param store")
+        return torch.func.functional_call(_Caller(program), fixed, (fn,))

@@ -1,0 +1,119 @@
+"""Learn a program: one loop over the phases of any objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from dgmppl.data import as_data
+from dgmppl.inference.learner import Learner
+from dgmppl.inference.player import OptimizerFactory
+from dgmppl.inference.randomness import seeded
+from dgmppl.inference.run import Run
+from dgmppl.objectives.elbo import ELBO
+from dgmppl.objectives.objective import Objective
+from dgmppl.program import with_guide
+
+__all__ = ["fit"]
+
+ADAM = partial(torch.optim.Adam, lr=1e-3)
+
+
+def fit(
+    program: nn.Module,
+    data: Any,
+    objective: Objective | None = None,
+    *,
+    guide: Callable[..., Any] | None = None,
+    optimizer: OptimizerFactory | Mapping[str, OptimizerFactory] = ADAM,
+    schedule: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
+    epochs: int = 10,
+    batch_size: int | None = 128,
+    validation: Any = None,
+    clip_gradient: Callable[[list[nn.Parameter]], Any] | None = None,
+    amp: torch.dtype | None = None,
+    device: str | torch.device = "auto",
+    seed: int = 0,
+    directory: str | Path | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = 60.0,
+    callbacks: Sequence[Callable[[Run], Any]] = (),
+    progress: bool = True,
+) -> Run:
+    """Learns a program in place.
+
+    The result depends on the seed and the settings only. With a directory, a run that was interrupted (or
+    killed) and resumed ends with the same bits as one that was not.
+
+    Arguments:
+        program: A module with `model` and, where the objective needs one, `guide`.
+        data: A tensor, mapping or tuple of tensors, array, `.npz`/`.npy` path, named data set, Dataset or DataLoader.
+        objective: The learning principle; the ELBO by default.
+        guide: Replaces the program's guide.
+        optimizer: Parameters → `torch.optim.Optimizer`, or a mapping from role ("model", "guide") to such.
+        schedule: Optimizer → `LRScheduler`, stepped once an epoch.
+        epochs: Passes over the data, in all (not in addition, when a run is resumed).
+        batch_size: Data a step; `None` takes all at once.
+        validation: Held-out data; the bound on them is reported each epoch, and the best parameters kept in
+            `best.safetensors`.
+        clip_gradient: Parameters → anything, called before each optimizer step.
+        amp: `torch.bfloat16` or `torch.float16` for automatic mixed precision.
+        device: "auto" (a GPU if there is one), or a device.
+        seed: Seeds parameters that are created lazily, the order of data, and every draw.
+        directory: Where checkpoints and metrics go.
+        resume: Whether to continue the run in `directory`.
+        checkpoint_seconds: Time between checkpoints inside an epoch; one is always made at its end.
+        callbacks: Called with the run after each epoch; `run.stop(reason)` ends it.
+        progress: Whether to show a progress bar (or a line an epoch where there is no terminal).
+
+    Returns:
+        The run, with the learned program and its history.
+
+    Raises:
+        ProgramError: If program and data do not fit.
+        ObjectiveError: If the program cannot serve the objective.
+        NonFiniteError: If a loss is not finite, with step, phase, site and batch.
+        CheckpointError: If the checkpoint to resume from is damaged or of another program.
+
+    Example:
+        >>> import torch, dgmppl
+        >>> from dgmppl.models.vae import VAE
+        >>> x = torch.bernoulli(torch.full((64, 16), 0.3))
+        >>> run = dgmppl.fit(VAE(data_dim=16, z_dim=2), x, epochs=2, progress=False)
+        >>> len(run.history.epochs)
+        2
+    """
+    if guide is not None:
+        program = with_guide(program, guide)
+    with seeded(seed):
+        learner = Learner(
+            program=program,
+            data=as_data(data),
+            objective=ELBO() if objective is None else objective,
+            optimizer=optimizer,
+            schedule=schedule,
+            clip_gradient=clip_gradient,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=None if validation is None else as_data(validation),
+            amp=amp,
+            device=_device(device),
+            seed=seed,
+            directory=None if directory is None else Path(directory),
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=callbacks,
+            progress=progress,
+        )
+        return learner.learn(resume=resume)
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)

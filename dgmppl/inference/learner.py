@@ -1,0 +1,265 @@
+"""The loop behind `fit`: steps, epochs, checkpoints, resumption."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyro
+import torch
+from torch import Tensor, nn
+
+import dgmppl.inference.randomness as randomness
+from dgmppl.binding import Binding, bind
+from dgmppl.data import batches
+from dgmppl.inference.checkpoint import (
+    CheckpointError,
+    load_parameters,
+    read_checkpoint,
+    write_atomically,
+    write_checkpoint,
+)
+from dgmppl.inference.display import Display
+from dgmppl.inference.history import History
+from dgmppl.inference.interruption import Interruption
+from dgmppl.inference.ledger import Ledger
+from dgmppl.inference.player import Player
+from dgmppl.inference.run import Run
+from dgmppl.objectives.objective import Objective, Progress
+
+__all__ = ["Learner"]
+
+
+@dataclass
+class Learner:
+    """Everything a run needs, and where it stands. The arguments are those of `fit`."""
+
+    program: nn.Module
+    data: Any
+    objective: Objective
+    optimizer: Any
+    schedule: Any
+    clip_gradient: Any
+    epochs: int
+    batch_size: int | None
+    validation: Any
+    amp: torch.dtype | None
+    device: torch.device
+    seed: int
+    directory: Path | None
+    checkpoint_seconds: float
+    callbacks: Sequence[Callable[[Run], Any]]
+    progress: bool
+
+    def learn(self, *, resume: bool) -> Run:
+        """Prepares, learns, and returns the run."""
+        self._refuse_bad_input(resume)
+        self._prepare()
+        if resume:
+            self._load()
+        try:
+            with Interruption() as self.interruption:
+                self._loop()
+        finally:
+            self.run.history.close()
+        return self.run
+
+    def _refuse_bad_input(self, resume: bool) -> None:
+        if self.epochs < 0:
+            raise ValueError(f"Expected epochs of at least 0, got {self.epochs}.")
+        for data in (self.data, self.validation):
+            if hasattr(data, "check"):
+                data.check()
+        if resume and self.directory is None:
+            raise ValueError("Expected a directory to resume from. Try fit(…, directory=…).")
+        if self.directory and self._last.exists() and not resume:
+            raise FileExistsError(
+                f"Directory {self.directory} holds a run. Try resume=True to go on with it, or another directory."
+            )
+        if self.directory and resume and not self._last.exists():
+            raise FileNotFoundError(f"Directory {self.directory} holds no run to resume. Try resume=False.")
+
+    def _prepare(self) -> None:
+        """Binds the objective to the program on the first batch, and makes the players."""
+        self.program.to(self.device)
+        first = next(iter(batches(self.data, self.batch_size, device=self.device))).x
+        self.binding: Binding = bind(self.program, first)
+        self.program.to(self.device)
+        self.objective.check(self.binding)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
+        self.players = [
+            Player(phase, self.binding, self.optimizer, self.schedule, self.clip_gradient, self.scaler)
+            for phase in self.objective.phases(self.binding)
+        ]
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        path = None if self.directory is None else self.directory / "metrics.jsonl"
+        self.run = Run(self.program, self.objective, History(path), self.directory, self._settings())
+        self.ledger = Ledger(self.run.history, every=1 if self.device.type == "cpu" else 50)
+        self.position, self.best = 0, -float("inf")
+        self.epoch_start = randomness.snapshot()
+        if self.directory is not None and not (self.directory / "run.json").exists():
+            write_atomically(self.directory / "run.json", json.dumps(self.run.settings, indent=2).encode())
+
+    def _settings(self) -> dict[str, Any]:
+        """What was asked for, and of what machine."""
+        return {
+            "program": type(self.program).__name__,
+            "objective": repr(self.objective),
+            "formula": str(self.objective),
+            "optimizer": repr(self.optimizer),
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "device": str(self.device),
+            "amp": None if self.amp is None else str(self.amp),
+            "data": getattr(self.data, "record", {}),
+            "validation": getattr(self.validation, "record", None),
+            "parameters": {role: len(names) for role, names in self.binding.roles.items()},
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "pyro": pyro.__version__,
+            },
+            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        }
+
+    def _loop(self) -> None:
+        steps = self._steps_an_epoch()
+        with Display(self.epochs, steps, self.progress) as self.display:
+            while self.run.epoch < self.epochs and not self.run.reason:
+                self._epoch(steps)
+
+    def _steps_an_epoch(self) -> int:
+        size = self.batch_size or len(self.data)
+        return getattr(self.data, "num_batches", None) or -(-len(self.data) // size)
+
+    def _epoch(self, steps: int) -> None:
+        """One pass over the data, or what is left of it."""
+        began = time.monotonic()
+        saved = began
+        current = randomness.snapshot()
+        randomness.restore(self.epoch_start)
+        stream = batches(self.data, self.batch_size, shuffle=True, start=self.position, device=self.device)
+        if self.position:
+            randomness.restore(current)
+        self.program.train()
+        for batch in stream:
+            self._step(batch.x, self.run.epoch + self.position / steps)
+            self.position += 1
+            if self.interruption.requested:
+                self._save()
+                raise KeyboardInterrupt
+            if time.monotonic() - saved > self.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+        self._end_epoch(time.monotonic() - began)
+
+    def _step(self, x: Any, epoch: float) -> None:
+        """Every phase's moves on one batch."""
+        self.run.step += 1
+        progress = Progress(epoch, len(self.data))
+        for player in self.players:
+            for _ in range(player.phase.repeat):
+                with torch.autocast(self.device.type, self.amp or torch.bfloat16, enabled=self.amp is not None):
+                    loss = player.phase.loss(self.binding, x, progress)
+                place = {
+                    "step": self.run.step,
+                    "epoch": self.run.epoch + 1,
+                    "batch": self.position,
+                    "phase": player.phase.name,
+                }
+                self.ledger.record(place, loss)
+                player.move(loss)
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        self.display.step({**self.ledger.last, "step": self.run.step})
+
+    def _end_epoch(self, seconds: float) -> None:
+        row: dict[str, Any] = {"epoch": self.run.epoch + 1, **self.ledger.end_epoch(), "seconds": seconds}
+        if self.validation is not None:
+            row["validation"] = self._validate()
+        for player in self.players:
+            player.end_epoch()
+        self.run.epoch, self.position = self.run.epoch + 1, 0
+        self.run.seconds += seconds
+        self.run.history.add("epochs", row)
+        self.display.epoch(row)
+        self.epoch_start = randomness.snapshot()
+        if row.get("validation", -float("inf")) > self.best:
+            self.best = row["validation"]
+            self._save("best.safetensors")
+        for callback in self.callbacks:
+            callback(self.run)
+        self._save()
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        """The bound on the validation set, with the same draws every time."""
+        self.program.eval()
+        progress = Progress(float(self.run.epoch + 1), len(self.data))
+        total, count = 0.0, 0
+        with randomness.seeded(self.seed):
+            for batch in batches(self.validation, self.batch_size, device=self.device):
+                number = len(batch.index) if batch.index is not None else 1
+                total += float(self.objective.value(self.binding, batch.x, progress)) * number
+                count += number
+        return total / max(count, 1)
+
+    @property
+    def _last(self) -> Path:
+        assert self.directory is not None
+        return self.directory / "last.safetensors"
+
+    def _save(self, name: str = "last.safetensors") -> None:
+        """Writes a checkpoint of this position, unless a parameter is no longer finite."""
+        self.ledger.flush()
+        if self.directory is None or not _finite(self.program):
+            return
+        self.run.history.flush()
+        state = {
+            "program": dict(self.program.state_dict()),
+            "players": [player.state() for player in self.players],
+            "scaler": self.scaler.state_dict(),
+            "random": randomness.snapshot(),
+            "epoch_start": self.epoch_start,
+            "sums": self.ledger.state(),
+            "position": [self.run.epoch, self.position, self.run.step],
+            "best": self.best,
+            "seconds": self.run.seconds,
+            "reason": self.run.reason,
+            "settings": self.run.settings,
+        }
+        write_checkpoint(self.directory / name, state)
+
+    def _load(self) -> None:
+        """Goes on from the last checkpoint."""
+        state = read_checkpoint(self._last)
+        load_parameters(self.program, state["program"], f"Checkpoint {self._last}")
+        for name in ("objective", "batch_size", "seed"):
+            if state["settings"][name] != self.run.settings[name]:
+                raise CheckpointError(
+                    f"The run in {self.directory} was begun with {name}={state['settings'][name]}, now it is "
+                    f"{self.run.settings[name]}. Try the same setting, or another directory."
+                )
+        for player, part in zip(self.players, state["players"], strict=True):
+            player.load(part)
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["scaler"])
+        self.run.epoch, self.position, self.run.step = state["position"]
+        self.best, self.run.seconds = state["best"], state["seconds"]
+        self.run.history.truncate(self.run.step, self.run.epoch)
+        self.ledger.load(state["sums"])
+        self.epoch_start = state["epoch_start"]
+        randomness.restore(state["random"])
+
+
+def _finite(program: nn.Module) -> bool:
+    tensors: list[Tensor] = [p.detach() for p in program.parameters()]
+    return all(bool(torch.isfinite(t).all()) for t in tensors if t.is_floating_point())
+

@@ -1,0 +1,111 @@
+"""One player of a game: a phase, its parameters and its optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from dgmppl.binding import Binding
+from dgmppl.objectives.objective import Loss, ObjectiveError, Phase
+
+__all__ = ["Player"]
+
+OptimizerFactory = Callable[[Any], torch.optim.Optimizer]
+
+
+class Player:
+    """Moves the parameters of a phase's roles along the surrogate's gradient, and no others.
+
+    Arguments:
+        phase: The phase.
+        binding: The program.
+        optimizer: Parameters → optimizer, or a mapping from role to such a callable.
+        schedule: Optimizer → learning-rate scheduler, stepped once an epoch, or `None`.
+        clip_gradient: Called with the parameters before each step, such as
+            `partial(torch.nn.utils.clip_grad_norm_, max_norm=10.0)`.
+        scaler: Scales losses where half precision needs it.
+    """
+
+    def __init__(
+        self,
+        phase: Phase,
+        binding: Binding,
+        optimizer: OptimizerFactory | Mapping[str, OptimizerFactory],
+        schedule: Callable[[torch.optim.Optimizer], LRScheduler] | None,
+        clip_gradient: Callable[[list[nn.Parameter]], Any] | None,
+        scaler: torch.amp.GradScaler,
+    ):
+        self.phase, self.clip_gradient, self.scaler = phase, clip_gradient, scaler
+        self.parameters = list(binding.parameters(phase.roles).values()) if phase.gradient else []
+        if phase.gradient and not self.parameters:
+            raise ObjectiveError(
+                f"The phase '{phase.name}' has no parameter to move: gradients reach none from the program's "
+                f"sites. Known roles: { {role: len(names) for role, names in binding.roles.items()} }. Try "
+                "nn.Parameter or nn.Module attributes used in the model or the guide."
+            )
+        self.optimizers = self._optimizers(binding, optimizer)
+        self.schedules = [schedule(each) for each in self.optimizers] if schedule else []
+
+    def _optimizers(self, binding: Binding, optimizer: Any) -> list[torch.optim.Optimizer]:
+        if not self.parameters:
+            return []
+        if not isinstance(optimizer, Mapping):
+            return [optimizer(self.parameters)]
+        taken: set[int] = set()
+        result = []
+        for role in self.phase.roles:
+            own = [p for p in binding.parameters((role,)).values() if id(p) not in taken]
+            if own and role not in optimizer:
+                raise ValueError(
+                    f"Expected an optimizer for the role '{role}', got {sorted(optimizer)}. Try "
+                    "optimizer={'model': …, 'guide': …}."
+                )
+            taken |= {id(p) for p in own}
+            result += [optimizer[role](own)] if own else []
+        return result
+
+    def move(self, loss: Loss) -> None:
+        """One optimizer step; the gradients are gone afterwards."""
+        if not self.phase.gradient:
+            return
+        surrogate: Tensor = self.scaler.scale(loss.surrogate)
+        gradients = torch.autograd.grad(surrogate, self.parameters, allow_unused=True)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        if self.clip_gradient is not None:
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
+            self.clip_gradient(self.parameters)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def end_epoch(self) -> None:
+        """Advances the learning-rate schedules."""
+        for schedule in self.schedules:
+            schedule.step()
+
+    def state(self) -> dict[str, Any]:
+        """Optimizers and schedules, for a checkpoint."""
+        return {
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedules": [_plain(schedule.state_dict()) for schedule in self.schedules],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continues from a checkpoint's state."""
+        for optimizer, part in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(part)
+        for schedule, part in zip(self.schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(part)
+
+
+def _plain(state: dict[str, Any]) -> dict[str, Any]:
+    """A scheduler's state without functions, which belong to the program and not to a checkpoint."""
+    kept = (int, float, bool, str, list, tuple, dict, type(None), Tensor)
+    return {name: value for name, value in state.items() if isinstance(value, kept)}

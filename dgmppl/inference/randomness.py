@@ -1,0 +1,67 @@
+"""The random states of PyTorch, NumPy and Python as tensors: taken, put back, seeded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["restore", "seeded", "snapshot"]
+
+
+def snapshot() -> dict[str, Tensor]:
+    """Every generator that a program may draw from.
+
+    Example:
+        >>> state = snapshot()
+        >>> first = torch.rand(3)
+        >>> restore(state)
+        >>> bool((torch.rand(3) == first).all())
+        True
+    """
+    states = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        for i, state in enumerate(torch.cuda.get_rng_state_all()):
+            states[f"cuda{i}"] = state
+    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    states["numpy"] = torch.tensor([*keys.tolist(), int(position), int(has_gauss)])
+    states["numpy_gauss"] = torch.tensor(float(gauss), dtype=torch.float64)
+    version, internal, last = random.getstate()
+    states["python"] = torch.tensor([version, *internal])
+    states["python_gauss"] = torch.tensor([] if last is None else [last], dtype=torch.float64)
+    return states
+
+
+def restore(states: dict[str, Tensor]) -> None:
+    """Puts a snapshot back; GPUs that this machine lacks are passed over."""
+    torch.set_rng_state(states["torch"].cpu())
+    for i in range(torch.cuda.device_count()):
+        if f"cuda{i}" in states:
+            torch.cuda.set_rng_state(states[f"cuda{i}"].cpu(), i)
+    *keys, position, has_gauss = states["numpy"].tolist()
+    gauss = float(states["numpy_gauss"])
+    np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, gauss))
+    version, *internal = states["python"].tolist()
+    last = states["python_gauss"].tolist()
+    random.setstate((version, tuple(internal), last[0] if last else None))
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds every generator, and puts the caller's states back at the end.
+
+    Arguments:
+        seed: A whole number of at least 0.
+    """
+    before = snapshot()
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        restore(before)

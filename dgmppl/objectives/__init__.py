@@ -1,0 +1,33 @@
+"""Learning principles, one a file, and their gradient estimators."""
+
+from dgmppl.objectives.bound import Bound
+from dgmppl.objectives.elbo import ELBO
+from dgmppl.objectives.estimators import (
+    DoublyReparameterized,
+    Estimator,
+    Pathwise,
+    ScoreFunction,
+    StickingTheLanding,
+)
+from dgmppl.objectives.expectation_maximization import ExpectationMaximization
+from dgmppl.objectives.importance import IWAE
+from dgmppl.objectives.likelihood import MaximumLikelihood
+from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
+
+__all__ = [
+    "ELBO",
+    "IWAE",
+    "Bound",
+    "DoublyReparameterized",
+    "Estimator",
+    "ExpectationMaximization",
+    "Loss",
+    "MaximumLikelihood",
+    "Objective",
+    "ObjectiveError",
+    "Pathwise",
+    "Phase",
+    "Progress",
+    "ScoreFunction",
+    "StickingTheLanding",
+]

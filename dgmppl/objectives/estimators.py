@@ -1,0 +1,198 @@
+"""Gradient estimators for bounds on log p(x): how the guide's parameters learn from draws.
+
+Every estimator turns the per-particle log-weights and a bound's reduction over particles into a surrogate
+whose gradient estimates that of the expected bound.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from dgmppl.binding import Binding, Site
+from dgmppl.objectives.objective import ObjectiveError
+from dgmppl.weights import Weights
+
+if TYPE_CHECKING:
+    from dgmppl.objectives.bound import Bound
+
+__all__ = [
+    "DoublyReparameterized",
+    "Estimator",
+    "Pathwise",
+    "ScoreFunction",
+    "StickingTheLanding",
+    "default_estimator",
+]
+
+
+class Estimator(ABC):
+    """How the gradient of an expectation under the guide is estimated."""
+
+    #: Whether log q is scored with the guide's parameters held fixed.
+    fixed_scores = False
+
+    def stopped(self, binding: Binding) -> tuple[str, ...]:
+        """Guide sites whose draws pass no gradient."""
+        return ()
+
+    @abstractmethod
+    def check(self, bound: Bound, binding: Binding) -> None:
+        """Raises ObjectiveError if this estimator is unsound for the bound or the guide."""
+
+    @abstractmethod
+    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+        """A scalar whose gradient is that of the bound a datum (to be maximised).
+
+        Arguments:
+            bound: Reduces particles.
+            w: The tables.
+            local: Tempered log-weights of the local sites, `[K, B]`.
+            shared: Tempered log-weights of the global sites, `[K, 1]`.
+        """
+
+
+def _need_reparameterised(estimator: Estimator, binding: Binding) -> None:
+    for site in binding.draws:
+        if not site.reparameterised:
+            raise ObjectiveError(
+                f"{type(estimator).__name__} needs draws that gradients pass through; site '{site.name}' "
+                f"({site.distribution}) has none. Try gradient=ScoreFunction(), or a reparameterised guide "
+                "such as a relaxed distribution."
+            )
+
+
+@dataclass(frozen=True)
+class Pathwise(Estimator):
+    """The reparameterisation gradient: differentiate the bound through the draws.
+
+    References:
+        Auto-Encoding Variational Bayes, Diederik Kingma and Max Welling, 2013.
+        https://arxiv.org/abs/1312.6114
+    """
+
+    def check(self, bound: Bound, binding: Binding) -> None:
+        """Every draw of the guide must be reparameterised."""
+        _need_reparameterised(self, binding)
+
+    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+        """The bound itself."""
+        return bound.per_datum(w, local, shared)
+
+
+@dataclass(frozen=True)
+class StickingTheLanding(Estimator):
+    """The pathwise gradient without the score of log q, whose mean is zero.
+
+    Its variance vanishes as the guide approaches the posterior. Unbiased for averages over particles (ELBO),
+    biased for log-averages of several (IWAE), where it is refused.
+
+    References:
+        Sticking the Landing, Geoffrey Roeder, Yuhuai Wu, David Duvenaud, 2017.
+        https://arxiv.org/abs/1703.09194
+    """
+
+    fixed_scores = True
+
+    def check(self, bound: Bound, binding: Binding) -> None:
+        """Reparameterised draws, and a bound that averages over particles."""
+        _need_reparameterised(self, binding)
+        if bound.num_particles > 1 and not bound.averages:
+            raise ObjectiveError(
+                f"StickingTheLanding is biased for {type(bound).__name__} with {bound.num_particles} particles "
+                "(the dropped score no longer has mean zero). Try gradient=DoublyReparameterized()."
+            )
+
+    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+        """The bound, log q scored with fixed parameters."""
+        return bound.per_datum(w, local, shared)
+
+
+@dataclass(frozen=True)
+class DoublyReparameterized(Estimator):
+    """The pathwise gradient with the score of log q reparameterised once more (DReG).
+
+    For IWAE the guide's path gradients are weighted by squared normalised weights, so that the
+    signal-to-noise ratio of the guide's gradient grows with K. For one particle or an average it is
+    StickingTheLanding.
+
+    References:
+        Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives, George Tucker et al., 2018.
+        https://arxiv.org/abs/1810.04152
+    """
+
+    fixed_scores = True
+
+    def check(self, bound: Bound, binding: Binding) -> None:
+        """Reparameterised draws; for a log-average, some of them inside the data plate."""
+        _need_reparameterised(self, binding)
+        if not bound.averages and not any(site.local for site in binding.draws):
+            raise ObjectiveError(
+                "DoublyReparameterized weighs draws inside the data plate, and this guide has none there. "
+                "Try gradient=Pathwise()."
+            )
+
+    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+        """Σ_k w̃_k log w_k with w̃ fixed; what flows back to the guide is weighted once more."""
+        share = bound.shares(local.detach())
+        if not bound.averages:
+            w.scale_gradient(bound.path_factor(share))
+        return bound.total(w, (share * local).sum(0), shared)
+
+
+@dataclass(frozen=True)
+class ScoreFunction(Estimator):
+    """The score-function gradient (REINFORCE): draws weighted by the bound they gave.
+
+    Applies to every site of the guide, or by default only where draws are not reparameterised.
+
+    Arguments:
+        everywhere: Whether reparameterised sites are treated so, too.
+
+    References:
+        Simple Statistical Gradient-Following Algorithms, Ronald Williams, 1992.
+        https://doi.org/10.1007/BF00992696
+    """
+
+    everywhere: bool = True
+
+    def _sites(self, binding: Binding) -> list[Site]:
+        return [s for s in binding.draws if self.everywhere or not s.reparameterised]
+
+    def stopped(self, binding: Binding) -> tuple[str, ...]:
+        """The sites that are scored pass no path gradient."""
+        return tuple(site.name for site in self._sites(binding))
+
+    def check(self, bound: Bound, binding: Binding) -> None:
+        """Sound for every guide with a density."""
+
+    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+        """The bound, and each draw's log q times what the draw gave."""
+        names = [s.name for s in self._sites(w.binding) if s.name in w.log_q]
+        local_score, shared_score = w.score(names)
+        if bound.joint(w.binding):
+            local_score, shared_score = shared_score, 0.0
+        reduced = bound.reduce(local)
+        if isinstance(local_score, Tensor):
+            reduced = reduced + _score_term(bound.gain(local.detach()) * local_score)
+        value = bound.total(w, reduced, shared)
+        if isinstance(shared_score, Tensor):
+            whole = bound.whole(w, local.detach(), shared.detach())
+            value = value + _score_term(whole * shared_score / len(shared_score)).squeeze()
+        return value
+
+
+def _score_term(product: Tensor) -> Tensor:
+    """A term of value zero whose gradient is that of the product, summed over particles."""
+    total = product.sum(0)
+    return total - total.detach()
+
+
+def default_estimator(binding: Binding) -> Estimator:
+    """Pathwise where the draws are reparameterised, else the score function."""
+    if all(site.reparameterised for site in binding.draws):
+        return Pathwise()
+    return ScoreFunction(everywhere=False)

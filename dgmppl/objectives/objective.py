@@ -1,0 +1,198 @@
+"""What an objective is: settings, phases, checks and a formula."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from dgmppl.binding import Binding
+from dgmppl.sites import Kind
+
+__all__ = ["Loss", "Objective", "ObjectiveError", "Phase", "Progress", "Sum"]
+
+
+class ObjectiveError(ValueError):
+    """An objective that a program cannot serve, with the reason and what would work."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where learning stands.
+
+    Arguments:
+        epoch: Epochs done, with the fraction of the present one.
+        size: N, the number of data of the whole set; `None` takes the batch as the set.
+        memory: What an earlier phase of this step left for a later one.
+    """
+
+    epoch: float = 0.0
+    size: int | None = None
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a phase minimises, and what it reports.
+
+    Arguments:
+        surrogate: A scalar whose gradient is the estimate that moves the parameters.
+        value: The bound itself, nats a datum (detached scalar).
+        terms: Parts of the value by site, nats a datum (detached scalars).
+    """
+
+    surrogate: Tensor
+    value: Tensor
+    terms: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One player's move.
+
+    Arguments:
+        roles: Whose parameters move.
+        loss: Function of binding, batch and progress.
+        repeat: How many times in a row.
+        gradient: Whether the parameters follow the surrogate's gradient; if not, `loss` itself moves
+            them (a closed-form step).
+    """
+
+    roles: tuple[str, ...]
+    loss: Callable[[Binding, Any, Progress], Loss]
+    repeat: int = 1
+    gradient: bool = True
+
+    @property
+    def name(self) -> str:
+        """The roles, joined."""
+        return "+".join(self.roles)
+
+
+class Objective(ABC):
+    """A learning principle. Subclasses are frozen dataclasses of settings."""
+
+    @abstractmethod
+    def phases(self, binding: Binding) -> tuple[Phase, ...]:
+        """The moves of one step on this program, in order."""
+
+    @abstractmethod
+    def check(self, binding: Binding) -> None:
+        """Raises ObjectiveError, with the cure, if the program cannot serve this objective."""
+
+    def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
+        """The bound itself on a batch, nats a datum, moving nothing; by default the first phase's."""
+        return self.phases(binding)[0].loss(binding, x, progress).value
+
+    @property
+    @abstractmethod
+    def formula(self) -> str:
+        """What is maximised, as text."""
+
+    @property
+    @abstractmethod
+    def latex(self) -> str:
+        """What is maximised, as LaTeX without dollar signs."""
+
+    def __str__(self) -> str:
+        return self.formula
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex}$"
+
+    def __add__(self, other: Objective) -> Sum:
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return Sum((*_parts(self), *_parts(other)))
+
+    def __rmul__(self, weight: float) -> Sum:
+        return Sum(tuple((weight * w, part) for w, part in _parts(self)))
+
+    __mul__ = __rmul__
+
+
+@dataclass(frozen=True)
+class Sum(Objective):
+    """A weighted sum of objectives; phases that move the same roles become one.
+
+    Arguments:
+        parts: Pairs of weight and objective.
+
+    Example:
+        >>> from dgmppl.objectives import ELBO, IWAE
+        >>> print(ELBO() + 0.5 * IWAE(num_particles=5))
+        E_q[log p(x,z) − log q(z|x)] + 0.5·E_q[log 1/5 Σ_k p(x,z_k)/q(z_k|x)]
+    """
+
+    parts: tuple[tuple[float, Objective], ...]
+
+    def phases(self, binding: Binding) -> tuple[Phase, ...]:
+        """The parts' phases, merged where roles, repeats and kind agree."""
+        merged: dict[tuple[tuple[str, ...], int, bool], list[tuple[float, Any]]] = {}
+        for weight, part in self.parts:
+            for phase in part.phases(binding):
+                key = (phase.roles, phase.repeat, phase.gradient)
+                merged.setdefault(key, []).append((weight, phase.loss))
+        return tuple(
+            Phase(roles, _weighted(losses), repeat, gradient)
+            for (roles, repeat, gradient), losses in merged.items()
+        )
+
+    def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
+        """The weighted sum of the parts' values."""
+        values = [weight * part.value(binding, x, progress) for weight, part in self.parts]
+        return sum(values[1:], values[0])
+
+    def check(self, binding: Binding) -> None:
+        """Checks every part."""
+        for _, part in self.parts:
+            part.check(binding)
+
+    @property
+    def formula(self) -> str:
+        """The parts' formulas with their weights."""
+        return " + ".join(f"{_factor(w)}{part.formula}" for w, part in self.parts)
+
+    @property
+    def latex(self) -> str:
+        """The parts' formulas with their weights."""
+        return " + ".join(rf"{_factor(w)}{part.latex}" for w, part in self.parts)
+
+
+def _parts(objective: Objective) -> tuple[tuple[float, Objective], ...]:
+    return objective.parts if isinstance(objective, Sum) else ((1.0, objective),)
+
+
+def _factor(weight: float) -> str:
+    return "" if weight == 1.0 else f"{weight:g}·"
+
+
+def _weighted(losses: list[tuple[float, Any]]) -> Callable[[Binding, Any, Progress], Loss]:
+    def total(binding: Binding, x: Any, progress: Progress) -> Loss:
+        results = [(w, loss(binding, x, progress)) for w, loss in losses]
+        terms: dict[str, Tensor] = {}
+        for _, result in results:
+            terms |= result.terms
+        surrogates = [w * r.surrogate for w, r in results]
+        values = [w * r.value for w, r in results]
+        return Loss(sum(surrogates[1:], surrogates[0]), sum(values[1:], values[0]), terms)
+
+    return total
+
+
+def refuse_undensified(binding: Binding, name: str) -> None:
+    """Refuses sites without a normalised density under an objective that needs one."""
+    for site in binding.sites.values():
+        if site.kind is Kind.IMPLICIT:
+            raise ObjectiveError(
+                f"{name} needs the density of site '{site.name}', which is implicit. Try an objective with "
+                "a critic at that site, or a likelihood such as Normal around the draw."
+            )
+        if site.kind is Kind.ENERGY:
+            raise ObjectiveError(
+                f"{name} needs a normalised density, and site '{site.name}' belongs to an energy whose log Z "
+                "is unknown. Try a contrastive objective."
+            )

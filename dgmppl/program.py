@@ -1,0 +1,158 @@
+"""Programs: a model and a guide over named sites, as one module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from dgmppl.handlers import OwnParameters
+from dgmppl.modules_of import modules_of
+
+__all__ = ["Pair", "Program", "guide_of", "with_guide"]
+
+
+class Program(nn.Module):
+    """A deep generative model written as a probabilistic program.
+
+    Subclasses write plain Pyro in `model` and, for latent variables, in `guide`. Any `nn.Module` with
+    these methods serves as a program; this class only adds `with_guide`.
+
+    Example:
+        >>> import pyro, torch, dgmppl
+        >>> from pyro.distributions import Normal
+        >>> class Line(dgmppl.Program):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.loc = torch.nn.Parameter(torch.zeros(2))
+        ...     def model(self, x=None, n=1):
+        ...         with dgmppl.data_plate(x, n):
+        ...             return pyro.sample("x", Normal(self.loc, 1.0).to_event(1), obs=x)
+        >>> Line().model(n=3).shape
+        torch.Size([3, 2])
+    """
+
+    #: Name of the plate over the i.i.d. data; `None` takes "data" or else the only outermost one.
+    data_plate: str | None = None
+    #: Whether the networks take particles as a leading dimension; if not, particles are looped over.
+    vectorized: bool = True
+
+    def model(self, x: Any = None, n: int = 1) -> Any:
+        """p(latents, x): scores `x`, or draws `n` data when `x` is `None`."""
+        raise NotImplementedError(f"{type(self).__name__} has no model(self, x=None, n=1).")
+
+    def with_guide(self, guide: Callable[..., Any]) -> Guided:
+        """The same model (its parameters shared) with another guide."""
+        return Guided(self, guide)
+
+
+class Adopted(Program):
+    """Runs foreign Pyro functions and keeps the parameters that they declare."""
+
+    def __init__(self, *functions: Callable[..., Any] | None):
+        super().__init__()
+        self.declared = nn.ParameterDict()
+        self.modules_found = nn.ModuleList(modules_of(*functions))
+        self.declaring = True
+        self._functions = functions  # in a tuple, so that a module is not registered twice
+
+    def call(self, fn: Callable[..., Any], x: Any) -> Any:
+        """Calls `fn(x)`, `fn(*x)` or `fn(**x)` for a batch that is a tensor, a tuple or a mapping."""
+        with OwnParameters(self.declared, self.declaring):
+            if isinstance(x, Mapping):
+                return fn(**x)
+            return fn(*x) if isinstance(x, tuple | list) else fn(x)
+
+
+class Pair(Adopted):
+    """Adopts a Pyro model and guide as they are.
+
+    `pyro.param` and `pyro.module` inside them are kept in this module: the global parameter store is
+    neither read nor written. Modules are found as the callables themselves, as the owners of bound
+    methods, and among the names that a function refers to.
+
+    Arguments:
+        model: A Pyro model. It is called as `model(x)`, `model(*x)` or `model(**x)` for a batch that is a
+            tensor, a tuple or a mapping.
+        guide: A Pyro guide with the same arguments, or an `AutoGuide`; `None` if there are no latents.
+        data_plate: Name of the plate over the data; `None` takes "data" or else the only outermost one.
+        vectorized: Whether the program tolerates particles as a leading dimension.
+
+    Example:
+        >>> import pyro, torch
+        >>> import pyro.distributions as dist
+        >>> def model(x):
+        ...     loc = pyro.param("loc", torch.tensor(0.0))
+        ...     with pyro.plate("data", len(x)):
+        ...         pyro.sample("x", dist.Normal(loc, 1.0), obs=x)
+        >>> pair = Pair(model)
+        >>> _ = pair.model(torch.ones(3))
+        >>> [name for name, _ in pair.named_parameters()], len(pyro.get_param_store())
+        (['declared.loc'], 0)
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        guide: Callable[..., Any] | None = None,
+        *,
+        data_plate: str | None = None,
+        vectorized: bool = True,
+    ):
+        super().__init__(model, guide)
+        self.data_plate, self.vectorized = data_plate, vectorized
+
+    def model(self, x: Any = None, n: int = 1) -> Any:
+        """The adopted model; it needs data even to draw, for their shape."""
+        model = self._functions[0]
+        if x is None or model is None:
+            raise ValueError(
+                "Expected a batch: an adopted Pyro model can only be called with data. "
+                "Try generate(program, x=batch), which draws anew what the batch observes."
+            )
+        return self.call(model, x)
+
+    @property
+    def guide(self) -> Callable[[Any], Any] | None:
+        """The adopted guide as a function of the batch, or `None`."""
+        guide = self._functions[1]
+        return None if guide is None else lambda x: self.call(guide, x)
+
+
+class Guided(Adopted):
+    """A program whose guide has been exchanged.
+
+    Arguments:
+        program: Gives the model.
+        guide: A callable of the batch, most often an `nn.Module` or a Pyro `AutoGuide`.
+    """
+
+    def __init__(self, program: nn.Module, guide: Callable[..., Any]):
+        inner = program.program if isinstance(program, Guided) else program
+        super().__init__(guide)
+        self.program = inner
+        self.data_plate = getattr(inner, "data_plate", None)
+        self.vectorized = getattr(inner, "vectorized", True)
+
+    def model(self, x: Any = None, n: int = 1) -> Any:
+        """The wrapped program's model."""
+        return self.program.model(x, n)  # type: ignore[operator]
+
+    def guide(self, x: Any) -> Any:
+        """The exchanged guide; beside a `Pair` it is called with the pair's arguments."""
+        guide = self._functions[0]
+        assert guide is not None
+        if isinstance(self.program, Pair):
+            return self.call(guide, x)
+        return self.call(guide, (x,))
+
+
+def with_guide(program: nn.Module, guide: Callable[..., Any]) -> Guided:
+    """The same model (its parameters shared) with another guide."""
+    return Guided(program, guide)
+
+
+def guide_of(program: nn.Module) -> Callable[[Any], Any] | None:
+    """The program's guide, or `None` where it has none."""
+    return getattr(program, "guide", None)

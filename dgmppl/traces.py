@@ -1,0 +1,68 @@
+"""Running a program under handlers: isolated from Pyro's global state, one thread at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any
+
+import pyro
+import torch
+from pyro import poutine
+from pyro.poutine.util import site_is_subsample
+from torch import nn
+
+__all__ = ["isolated", "module_device", "sample_sites", "subsample_sites", "trace"]
+
+# Pyro's handler stack and its settings belong to the process, so runs of programs take turns.
+_LOCK = threading.RLock()
+
+
+def module_device(module: nn.Module) -> torch.device:
+    """Where a module's parameters (or else its buffers) live; the CPU when it has neither."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+@contextmanager
+def isolated(*, validate: bool = False, device: torch.device | None = None) -> Iterator[None]:
+    """Holds Pyro for this thread: an empty parameter store, parameters local to their modules.
+
+    Arguments:
+        validate: Whether distributions check their arguments and values (slow, thorough).
+        device: Where tensors that the program creates are put.
+    """
+    placed = nullcontext() if device is None or device.type == "cpu" else device
+    with ExitStack() as stack:
+        stack.enter_context(_LOCK)
+        stack.enter_context(pyro.settings.context(module_local_params=True))
+        stack.enter_context(pyro.validation_enabled(validate))
+        stack.enter_context(pyro.get_param_store().scope())
+        stack.enter_context(placed)
+        yield
+
+
+def trace(fn: Callable[..., Any], *args: Any, handlers: tuple[Any, ...] = ()) -> poutine.Trace:
+    """Runs `fn(*args)` under handlers, the first innermost, and records its sites."""
+    with ExitStack() as stack:
+        for handler in reversed(handlers):
+            stack.enter_context(handler)
+        return poutine.trace(fn).get_trace(*args)
+
+
+def sample_sites(trace: poutine.Trace) -> dict[str, dict[str, Any]]:
+    """The sample sites of a trace by name, plates' subsampling and deterministic sites left out."""
+    return {
+        name: site
+        for name, site in trace.nodes.items()
+        if site["type"] == "sample"
+        and not site_is_subsample(site)
+        and not site["infer"].get("_deterministic", False)
+    }
+
+
+def subsample_sites(trace: poutine.Trace) -> dict[str, dict[str, Any]]:
+    """The plates' subsampling sites of a trace by name."""
+    return {n: s for n, s in trace.nodes.items() if s["type"] == "sample" and site_is_subsample(s)}

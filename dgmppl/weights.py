@@ -1,0 +1,285 @@
+"""One weight kernel: per-site log p and log q of a program as `[K, B]` tables.
+
+K particles are the outermost dimension, B is the data plate. Bounds, their gradients, k-hat, effective
+sample sizes and evidence estimates are all reductions of these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pyro.poutine.messenger import Messenger
+from torch import Tensor, nn
+
+from dgmppl.binding import Binding, bind
+from dgmppl.handlers import Particles, Replay, StopGradient
+from dgmppl.handlers.detach import detached, with_fixed_parameters
+from dgmppl.program import guide_of
+from dgmppl.traces import isolated, module_device, sample_sites, subsample_sites, trace
+
+__all__ = ["Draw", "Weights", "weights"]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One run of guide and model.
+
+    Arguments:
+        binding: The program and its plates.
+        model: The model's sample sites.
+        guide: The guide's sample sites, as drawn.
+        scored: The guide's sample sites, as scored (with fixed parameters if that was asked for).
+        crossed: The draws as the model saw them, by site: where they cross from the guide.
+    """
+
+    binding: Binding
+    model: dict[str, dict[str, Any]]
+    guide: dict[str, dict[str, Any]]
+    scored: dict[str, dict[str, Any]]
+    crossed: dict[str, Tensor]
+
+    def log_prob(self, site: dict[str, Any]) -> Tensor:
+        """A site's log-density as a table `[K, B]`, or `[K, 1]` outside the data plate."""
+        log_prob = site["fn"].log_prob(site["value"])
+        if site["mask"] is False:
+            log_prob = torch.zeros_like(log_prob)
+        elif isinstance(site["mask"], Tensor):
+            log_prob = torch.where(site["mask"], log_prob, log_prob.new_zeros(()))
+        return self.table(site, log_prob)
+
+    def table(self, site: dict[str, Any], value: Tensor) -> Tensor:
+        """Sums a batch-shaped tensor over everything except the particles and the data."""
+        scale = site["scale"] / self._data_scale(site)
+        if isinstance(scale, Tensor) or abs(scale - 1.0) > 1e-12:
+            value = value * scale
+        local = self.binding.is_local(site["cond_indep_stack"])
+        particle, data = self.binding.particle_dim, self.binding.data_dim if local else 0
+        kept = [d % value.dim() for d in (particle, data) if d and -d <= value.dim()]
+        other = [d for d in range(value.dim()) if d not in kept]
+        value = value.sum(other) if other else value
+        if particle_missing := -particle > value.dim() + len(other):
+            value = value.unsqueeze(0)
+        return value if local else value.reshape(1 if particle_missing else -1, 1)
+
+    def _data_scale(self, site: dict[str, Any]) -> float:
+        """What a subsampled data plate multiplies its sites by: it belongs outside of any log-sum."""
+        for frame in site["cond_indep_stack"]:
+            if frame.name == self.binding.data_plate and frame.full_size:
+                return frame.full_size / frame.size
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The two tables of a program on a batch.
+
+    Arguments:
+        binding: The program and its plates.
+        runs: The runs they were computed from: one, or K where particles are looped over.
+        log_p: The model's sites → log-densities in nats, `[K, B]`, or `[K, 1]` for global sites.
+        log_q: The guide's sites → log-densities in nats, likewise.
+        powers: Site → the power a `Temper` handler gave it.
+        size: N, how many data the whole set has.
+
+    Example:
+        >>> from dgmppl import weights
+        >>> from dgmppl.models.vae import VAE
+        >>> tables = weights(VAE(data_dim=4, z_dim=2), torch.ones(3, 4), num_particles=5)
+        >>> tables.log_p["x"].shape, tables.log_q["z"].shape
+        (torch.Size([5, 3]), torch.Size([5, 3]))
+    """
+
+    binding: Binding
+    runs: tuple[Draw, ...]
+    log_p: dict[str, Tensor]
+    log_q: dict[str, Tensor]
+    powers: dict[str, Any]
+    size: int
+
+    @property
+    def batch(self) -> int:
+        """B, the size of the data plate on this batch."""
+        tables = [*self.log_p.values(), *self.log_q.values()]
+        return max(table.shape[1] for table in tables)
+
+    def is_local(self, name: str) -> bool:
+        """Whether a site has one value a datum."""
+        return self.binding.sites[name].local
+
+    def ratio(self, *, tempered: bool = False, sites: Iterable[str] | None = None) -> Tensors:
+        """log p − log q summed over sites: the local ones `[K, B]` and the global ones `[K, 1]`.
+
+        Arguments:
+            tempered: Whether each site counts with its power.
+            sites: Which sites to sum; all by default.
+        """
+        names = dict.fromkeys((*self.log_p, *self.log_q)) if sites is None else sites
+        local, shared = [], []
+        for name in names:
+            power = self.powers.get(name, 1.0) if tempered else 1.0
+            for table, sign in ((self.log_p.get(name), 1.0), (self.log_q.get(name), -1.0)):
+                if table is not None:
+                    factor = sign * power
+                    term = table if isinstance(factor, float) and factor == 1.0 else factor * table
+                    (local if self.is_local(name) else shared).append(term)
+        return _add(local), _add(shared)
+
+    def score(self, names: Collection[str]) -> Tensors:
+        """Σ log q over some guide sites: the local ones `[K, B]` and the global ones `[K, 1]`."""
+        local = [self.log_q[n] for n in names if self.is_local(n)]
+        return _add(local), _add([self.log_q[n] for n in names if not self.is_local(n)])
+
+    def scale_gradient(self, factor: Tensor) -> None:
+        """Multiplies the gradient that leaves the model towards each local draw by `factor` `[K, B]`."""
+        for k, run in enumerate(self.runs):
+            part = factor[k : k + 1] if len(self.runs) > 1 else factor
+            for name, value in run.crossed.items():
+                if self.is_local(name) and value.requires_grad:
+                    batch_dim = len(run.guide[name]["fn"].batch_shape)
+                    shape = [1] * value.dim()
+                    for dim, size in ((run.binding.particle_dim, len(part)), (run.binding.data_dim, part.shape[1])):
+                        if -dim <= batch_dim:
+                            shape[batch_dim + dim] = size
+                    value.register_hook(lambda grad, by=part.reshape(shape): grad * by)
+
+
+Tensors = tuple[Tensor | float, Tensor | float]
+
+
+def _add(tables: list[Tensor]) -> Tensor | float:
+    total: Tensor | float = 0.0
+    for table in tables:
+        total = table if isinstance(total, float) else total + table
+    return total
+
+
+def weights(
+    program: nn.Module | Binding,
+    x: Any,
+    num_particles: int = 1,
+    *,
+    size: int | None = None,
+    shared_globals: bool = False,
+    fixed_scores: bool = False,
+    stopped: Collection[str] = (),
+    handlers: tuple[Messenger, ...] = (),
+) -> Weights:
+    """Runs the guide, replays the model, and returns per-site log p and log q.
+
+    Arguments:
+        program: A program, or its binding (which saves looking at it again).
+        x: A batch.
+        num_particles: K, how many draws of the latent variables.
+        size: N, the number of data of the whole set; the batch's own by default.
+        shared_globals: Whether latents outside the data plate are drawn once for all particles.
+        fixed_scores: Whether log q is computed with the guide's parameters detached, the draws not.
+        stopped: Guide sites whose draws pass no gradient.
+        handlers: More handlers around both programs, the first innermost.
+
+    Returns:
+        The tables.
+
+    Raises:
+        ProgramError: If the program does not fit the batch.
+        NoDensityError: If a site has no density.
+    """
+    binding = program if isinstance(program, Binding) else bind(program, x)
+    module = binding.program
+    looped = num_particles > 1 and not getattr(module, "vectorized", True)
+    inside = binding.data_plate if shared_globals else None
+    if num_particles > 1 and not looped:
+        handlers = (*handlers, Particles(num_particles, binding.particle_dim, inside))
+    with isolated(device=module_device(module)):
+        runs: list[Draw] = []
+        for _ in range(num_particles if looped else 1):
+            held = _globals(runs[0]) if runs and shared_globals else {}
+            runs.append(_run(binding, x, handlers, fixed_scores, stopped, held))
+        return _tabulate(binding, tuple(runs), size)
+
+
+def _globals(run: Draw) -> dict[str, Tensor]:
+    """The values of the global draws of a run."""
+    return {n: s["value"] for n, s in run.guide.items() if not run.binding.sites[n].local}
+
+
+def _run(
+    binding: Binding,
+    x: Any,
+    handlers: tuple[Messenger, ...],
+    fixed_scores: bool,
+    stopped: Collection[str],
+    held: dict[str, Tensor],
+) -> Draw:
+    guide, guide_trace = guide_of(binding.program), None
+    drawn: dict[str, dict[str, Any]] = {}
+    rows: dict[str, Tensor] = {}
+    if guide is not None:
+        rows = _rows(binding, x)
+        inner = (Replay({**rows, **held}), StopGradient(stopped))
+        guide_trace = trace(guide, x, handlers=(*inner, *handlers))
+        drawn = sample_sites(guide_trace)
+        rows = {n: s["value"] for n, s in subsample_sites(guide_trace).items()}
+    values = {n: s["value"] for n, s in drawn.items()}
+    scored = drawn
+    if fixed_scores:
+        values = {n: v.view_as(v) for n, v in values.items()}
+        scored = _fixed(binding, x, drawn, values, rows, handlers)
+    replay = Replay({**values, **rows})
+    model_trace = trace(binding.program.model, x, handlers=(replay, *handlers))  # type: ignore[arg-type]
+    return Draw(binding, sample_sites(model_trace), drawn, scored, values if fixed_scores else {})
+
+
+def _rows(binding: Binding, x: Any) -> dict[str, Tensor]:
+    """The rows a model chose for its plates, where the guide would draw its own."""
+    if not binding.aligned:
+        return {}
+    with torch.no_grad():
+        sites = subsample_sites(trace(binding.program.model, x))  # type: ignore[arg-type]
+    return {name: sites[name]["value"] for name in binding.aligned}
+
+
+def _fixed(
+    binding: Binding,
+    x: Any,
+    drawn: dict[str, dict[str, Any]],
+    values: dict[str, Tensor],
+    rows: dict[str, Tensor],
+    handlers: tuple[Messenger, ...],
+) -> dict[str, dict[str, Any]]:
+    """The guide's sites with parameters detached, but open to the draws they depend on."""
+    copies = {n: detached(s["fn"]) for n, s in drawn.items()} if len(drawn) == 1 else {}
+    if copies and None not in copies.values():
+        return {n: {**s, "fn": copies[n], "value": values[n]} for n, s in drawn.items()}
+    guide = guide_of(binding.program)
+    replay = (Replay({**values, **rows}), *handlers)
+    again = with_fixed_parameters(binding.program, lambda: trace(guide, x, handlers=replay))
+    return sample_sites(again)
+
+
+def _tabulate(binding: Binding, runs: tuple[Draw, ...], size: int | None) -> Weights:
+    first = runs[0]
+
+    def stack(sites: str) -> dict[str, Tensor]:
+        names = [n for n, s in getattr(first, sites).items() if not (sites == "scored" and s["is_observed"])]
+        tables = {n: [run.log_prob(getattr(run, sites)[n]) for run in runs] for n in names}
+        return {n: t[0] if len(t) == 1 else torch.cat(t) for n, t in tables.items()}
+
+    frames = [f for s in first.model.values() for f in s["cond_indep_stack"] if f.name == binding.data_plate]
+    batch, full = (frames[0].size, frames[0].full_size or 0) if frames else (1, 1)
+    powers = {
+        name: site["infer"]["power"]
+        for sites in (first.model, first.guide)
+        for name, site in sites.items()
+        if "power" in site["infer"]
+    }
+    return Weights(
+        binding=binding,
+        runs=runs,
+        log_p=stack("model"),
+        log_q=stack("scored"),
+        powers=powers,
+        size=full if full > batch else (size or batch if frames else 1),
+    )
