@@ -1,6 +1,9 @@
 """dgmppl: deep generative models as probabilistic programs, over Pyro and PyTorch."""
 
-from dgmppl.binding import bind
+from dgmppl.binding import ProgramError, bind
+from dgmppl.description import describe
+from dgmppl.evaluation import bits_per_dim, evidence, generate
+from dgmppl.inference import fit
 from dgmppl.program import Pair, Program, with_guide
 from dgmppl.sites import Kind, NoDensityError, data_plate, implicit, units
 from dgmppl.weights import Weights, weights
@@ -12,9 +15,15 @@ __all__ = [
     "NoDensityError",
     "Pair",
     "Program",
+    "ProgramError",
     "Weights",
     "bind",
+    "bits_per_dim",
     "data_plate",
+    "describe",
+    "evidence",
+    "fit",
+    "generate",
     "implicit",
     "units",
     "weights",

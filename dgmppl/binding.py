@@ -21,7 +21,7 @@ from dgmppl.site_checks import (
     check_sites,
     explain,
 )
-from dgmppl.traces import isolated, module_device, sample_sites, subsample_sites, trace
+from dgmppl.traces import evaluating, isolated, module_device, sample_sites, subsample_sites, trace
 
 __all__ = ["Binding", "ProgramError", "Site", "bind"]
 
@@ -136,18 +136,16 @@ def bind(program: nn.Module, x: Any) -> Binding:
             "none. Try dgmppl.Pair(model, guide) for plain Pyro functions."
         )
     adopted = [module for module in program.modules() if isinstance(module, Adopted)]
-    modes = {module: module.training for module in program.modules()}
-    program.eval()  # a look must not move running statistics
     for module in adopted:
         module.declaring = True
     try:
-        with torch.random.fork_rng(), isolated(validate=True, device=module_device(program)):
-            return _look(program, x)
+        # in evaluation mode: a look must not move running statistics
+        with torch.random.fork_rng(), evaluating(program):
+            with isolated(validate=True, device=module_device(program)):
+                return _look(program, x)
     finally:
         for module in adopted:
             module.declaring = False
-        for module in program.modules():
-            module.training = modes.get(module, program.training)
 
 
 def _look(program: nn.Module, x: Any) -> Binding:

@@ -13,7 +13,7 @@ from pyro import poutine
 from pyro.poutine.util import site_is_subsample
 from torch import nn
 
-__all__ = ["isolated", "module_device", "sample_sites", "subsample_sites", "trace"]
+__all__ = ["evaluating", "isolated", "module_device", "sample_sites", "subsample_sites", "trace"]
 
 # Pyro's handler stack and its settings belong to the process, so runs of programs take turns.
 _LOCK = threading.RLock()
@@ -66,3 +66,15 @@ def sample_sites(trace: poutine.Trace) -> dict[str, dict[str, Any]]:
 def subsample_sites(trace: poutine.Trace) -> dict[str, dict[str, Any]]:
     """The plates' subsampling sites of a trace by name."""
     return {n: s for n, s in trace.nodes.items() if s["type"] == "sample" and site_is_subsample(s)}
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and afterwards each part's own mode again."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in module.modules():
+            part.training = modes.get(part, module.training)

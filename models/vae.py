@@ -20,8 +20,10 @@ from pyro.distributions import Bernoulli, Normal
 from torch import Tensor, nn
 
 import dgmppl
+from dgmppl.objectives import ELBO, IWAE, DoublyReparameterized, StickingTheLanding
+from dgmppl.recipes import Recipe
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "recipes"]
 
 
 def mlp(in_features: int, hidden_features: int, out_features: int) -> nn.Sequential:
@@ -61,3 +63,18 @@ class VAE(dgmppl.Program):
         with dgmppl.data_plate(x):
             loc, log_scale = self.encoder(x).chunk(2, -1)
             return pyro.sample("z", Normal(loc, log_scale.exp()).to_event(1))
+
+
+recipes = {
+    "vae": Recipe(program=VAE, objective=ELBO(), about="VAE by the evidence lower bound"),
+    "beta-vae": Recipe(program=VAE, objective=ELBO(temper={"z": 4.0}), about="β-VAE, β = 4"),
+    "iwae": Recipe(program=VAE, objective=IWAE(num_particles=5), about="importance-weighted bound, K = 5"),
+    "dreg": Recipe(
+        program=VAE,
+        objective=IWAE(num_particles=5, gradient=DoublyReparameterized()),
+        about="IWAE with doubly reparameterised gradients, K = 5",
+    ),
+    "stl": Recipe(
+        program=VAE, objective=ELBO(gradient=StickingTheLanding()), about="VAE with path derivatives only"
+    ),
+}

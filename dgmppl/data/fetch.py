@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
 import pooch
+from numpy.lib.npyio import NpzFile
 
 from dgmppl.data.download import DownloadError, Part, download
 from dgmppl.data.sources import sha256
@@ -56,7 +58,9 @@ class Published:
     parts: Mapping[str, Part] = field(default_factory=dict)
 
     @contextmanager
-    def open(self, root: str | Path | None = None) -> Iterator[tuple[Mapping[str, Any], dict]]:
+    def open(
+        self, root: str | Path | None = None
+    ) -> Iterator[tuple[Mapping[str, Any], dict[str, str]]]:
         """The arrays, each read when it is asked for, and the record of the file.
 
         Arguments:
@@ -67,19 +71,18 @@ class Published:
             ValueError: If the file is of another format.
         """
         path, record = self._locate(_folder(root))
-        try:
-            file = np.load(path, allow_pickle=False)
-        except (ValueError, OSError, EOFError, BadZipFile) as error:
-            raise ValueError(
-                f"{self._expected()}, got '{path}': {error}. Try another copy."
-            ) from error
-        with file:
-            missing = [key for key in self.arrays if key not in file]
-            if missing:
+        with path.open("rb") as stream:
+            try:
+                file = _load(stream)
+                missing = [key for key in self.arrays if key not in file]
+                if missing:
+                    raise BadZipFile(f"it lacks {missing}")
+                yield file, record
+            except (BadZipFile, zlib.error) as error:
                 raise ValueError(
-                    f"{self._expected()}, got '{path}' without {missing}. Try another copy."
-                )
-            yield file, record
+                    f"Expected a .npz file with the arrays {self._format()}, got '{path}': "
+                    f"{error}. Try another copy."
+                ) from error
 
     def _locate(self, folder: Path | None) -> tuple[Path, dict[str, str]]:
         """The file, downloaded where it must be, and its record."""
@@ -107,11 +110,19 @@ class Published:
             f"{self._format()}; then set DGMPPL_DATA to its folder, or pass root=."
         )
 
-    def _expected(self) -> str:
-        return f"Expected a .npz file with the arrays {self._format()}"
-
     def _format(self) -> str:
         return "; ".join(f"{name} {kind}" for name, kind in self.arrays.items())
+
+
+def _load(stream: BinaryIO) -> NpzFile:
+    """An archive of arrays; raises `BadZipFile` for anything else."""
+    try:
+        file = np.load(stream, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise BadZipFile(str(error)) from error
+    if not isinstance(file, NpzFile):
+        raise BadZipFile("it holds a single array")
+    return file
 
 
 def _folder(root: str | Path | None) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ class Batch(NamedTuple):
         x: The transformed rows: a tensor, or a mapping or tuple of tensors.
     """
 
-    index: Tensor | None
+    index: Tensor | None  # type: ignore[assignment]  # hides the tuple's method of that name
     x: Any
 
 
@@ -90,7 +91,7 @@ def _walk(
         high = min(low + size, len(data))
         index = torch.arange(low, high) if order is None else order[low:high]
         rows = slice(low, high) if order is None else index
-        x = map_tensors(lambda tensor, rows=rows: _gather(tensor, rows, device), data.values)
+        x = map_tensors(partial(_gather, rows=rows, device=device), data.values)
         yield Batch(index, x if data.transform is None else data.transform(x))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,9 @@ def _tensor(array: Any) -> Tensor:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """A file's arrays by name; that of a `.npy` file has none."""
-    content = np.load(path, allow_pickle=False)
-    if isinstance(content, np.ndarray):
-        return {"": content}
-    with content:
-        return dict(content)
+    with path.open("rb") as file:
+        content = np.load(file, allow_pickle=False)
+        return {"": content} if isinstance(content, np.ndarray) else dict(content)
 
 
 def _from_file(path: Path) -> TensorData:
@@ -105,7 +104,7 @@ def _from_file(path: Path) -> TensorData:
         raise FileNotFoundError(f"Expected a file, got no such file: '{path}'. Try its full path.")
     try:
         arrays = _arrays(path)
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise ValueError(
             f"Expected plain arrays of numbers in '{path}', got: {error}. Try writing the file "
             "anew with numpy.save or numpy.savez."

@@ -45,6 +45,7 @@ def fit(
     checkpoint_seconds: float = 60.0,
     callbacks: Sequence[Callable[[Run], Any]] = (),
     progress: bool = True,
+    record: Mapping[str, Any] | None = None,
 ) -> Run:
     """Learns a program in place.
 
@@ -71,6 +72,7 @@ def fit(
         checkpoint_seconds: Time between checkpoints inside an epoch; one is always made at its end.
         callbacks: Called with the run after each epoch; `run.stop(reason)` ends it.
         progress: Whether to show a progress bar (or a line an epoch where there is no terminal).
+        record: More to keep in the directory's `run.json` (JSON values).
 
     Returns:
         The run, with the learned program and its history.
@@ -109,6 +111,7 @@ def fit(
             checkpoint_seconds=checkpoint_seconds,
             callbacks=callbacks,
             progress=progress,
+            record=dict(record or {}),
         )
         return learner.learn(resume=resume)
 

@@ -31,6 +31,7 @@ from dgmppl.inference.ledger import Ledger
 from dgmppl.inference.player import Player
 from dgmppl.inference.run import Run
 from dgmppl.objectives.objective import Objective, Progress
+from dgmppl.traces import evaluating
 
 __all__ = ["Learner"]
 
@@ -55,6 +56,7 @@ class Learner:
     checkpoint_seconds: float
     callbacks: Sequence[Callable[[Run], Any]]
     progress: bool
+    record: dict[str, Any]
 
     def learn(self, *, resume: bool) -> Run:
         """Prepares, learns, and returns the run."""
@@ -109,6 +111,7 @@ class Learner:
     def _settings(self) -> dict[str, Any]:
         """What was asked for, and of what machine."""
         return {
+            **self.record,
             "program": type(self.program).__name__,
             "objective": repr(self.objective),
             "formula": str(self.objective),
@@ -201,10 +204,9 @@ class Learner:
     @torch.no_grad()
     def _validate(self) -> float:
         """The bound on the validation set, with the same draws every time."""
-        self.program.eval()
         progress = Progress(float(self.run.epoch + 1), len(self.data))
         total, count = 0.0, 0
-        with randomness.seeded(self.seed):
+        with evaluating(self.program), randomness.seeded(self.seed):
             for batch in batches(self.validation, self.batch_size, device=self.device):
                 number = len(batch.index) if batch.index is not None else 1
                 total += float(self.objective.value(self.binding, batch.x, progress)) * number

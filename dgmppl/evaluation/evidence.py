@@ -1,0 +1,176 @@
+"""How probable a program finds data: log p(x) a datum, exact or estimated, and said which."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dgmppl.binding import Binding, bind
+from dgmppl.data import as_data, batches
+from dgmppl.enumeration import check_enumerable, enumerate_latents
+from dgmppl.inference.randomness import seeded
+from dgmppl.objectives.objective import ObjectiveError, refuse_undensified
+from dgmppl.site_checks import ProgramError
+from dgmppl.sites import NoDensityError
+from dgmppl.traces import evaluating, module_device
+from dgmppl.weights import weights
+
+__all__ = ["Evidence", "evidence"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """log p(x), or a bound on it.
+
+    Arguments:
+        value: Nats a datum `[B]`; with latents shared by all data the evidence of the whole batch `[1]`;
+            `None` if unavailable.
+        standard_error: Of each value `[B]`, 0 where it is exact. Small errors can mislead where the guide is
+            far off: look at k-hat (`diagnose`).
+        kind: "exact", "lower bound" (the estimate is below log p(x) in expectation) or "unavailable".
+        num_particles: Draws a datum.
+        reason: Why it is unavailable, or "".
+    """
+
+    value: Tensor | None
+    standard_error: Tensor | None
+    kind: str
+    num_particles: int = 0
+    reason: str = ""
+
+    @property
+    def mean(self) -> float:
+        """Nats a datum, averaged over the data."""
+        return float(self._known().double().mean())
+
+    @property
+    def mean_error(self) -> float:
+        """Standard error of `mean` as an estimate for the population: over data and over draws, in nats."""
+        value = self._known().double()
+        if len(value) < 2:
+            assert self.standard_error is not None
+            return float(self.standard_error.double().mean())
+        return float(value.std() / math.sqrt(len(value)))
+
+    def _known(self) -> Tensor:
+        if self.value is None:
+            raise NoDensityError(self.reason)
+        return self.value
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"evidence unavailable: {self.reason}"
+        draws = f", {self.num_particles} draws a datum" if self.num_particles else ""
+        count = f"{len(self.value)} data"
+        return f"log p(x) = {self.mean:.2f} ± {self.mean_error:.2f} nats ({self.kind}, {count}{draws})"
+
+
+def evidence(
+    program: nn.Module,
+    x: Any,
+    num_particles: int = 1000,
+    *,
+    rows: int = 2**14,
+    seed: int | None = None,
+) -> Evidence:
+    """log p(x) of each datum: exact where the program allows, else importance sampling from the guide.
+
+    Memory does not grow with `num_particles`: at most `rows` pairs of particle and datum are in memory
+    at once. A 784-200-200-50 VAE takes about 0.2 GiB with the default, whatever K.
+
+    Arguments:
+        program: The program.
+        x: Data: anything that `fit` takes.
+        num_particles: Draws a datum, K.
+        rows: Most pairs of particle and datum at once.
+        seed: For the draws (and for data that are binarised anew); `None` goes on with the present state.
+
+    Returns:
+        Values, standard errors and what they are.
+
+    References:
+        Importance Weighted Autoencoders, Yuri Burda et al., 2015. https://arxiv.org/abs/1509.00519
+
+    Example:
+        >>> import torch, pyro, dgmppl
+        >>> from pyro.distributions import Normal
+        >>> def model(x):
+        ...     with pyro.plate("data", len(x)):
+        ...         pyro.sample("x", Normal(0.0, 1.0), obs=x)
+        >>> print(evidence(dgmppl.Pair(model), torch.zeros(4)))
+        log p(x) = -0.92 ± 0.00 nats (exact, 4 data)
+    """
+    data = as_data(x)
+    device = module_device(program)
+    with torch.no_grad(), evaluating(program), nullcontext() if seed is None else seeded(seed):
+        first = next(iter(batches(data, min(rows, 128), device=device))).x
+        binding = bind(program, first)
+        try:
+            refuse_undensified(binding, "evidence")
+        except ObjectiveError as error:
+            return Evidence(None, None, "unavailable", reason=str(error))
+        if _exact(binding):
+            parts = [enumerate_latents(binding, b.x).log_evidence for b in batches(data, rows // 16, device=device)]
+            value = torch.cat(parts).cpu()
+            return Evidence(value, torch.zeros_like(value), "exact")
+        if reason := _no_estimate(binding):
+            return Evidence(None, None, "unavailable", reason=reason)
+        joint = any(not site.local for site in binding.draws)
+        size = None if joint else max(1, min(rows // 8, 256))
+        pairs = [_estimate(binding, b.x, num_particles, rows, joint) for b in batches(data, size, device=device)]
+    value, error = (torch.cat(part).cpu() for part in zip(*pairs, strict=True))
+    return Evidence(value, error, "lower bound", num_particles)
+
+
+def _exact(binding: Binding) -> bool:
+    """Whether log p(x) is a sum that can be written out."""
+    try:
+        check_enumerable(binding)
+    except ProgramError:
+        return False
+    return True
+
+
+def _no_estimate(binding: Binding) -> str:
+    """Why importance sampling is impossible, or ""."""
+    if not binding.has_guide:
+        names = [site.name for site in binding.latents]
+        return f"latent sites {names} need a guide to draw from. Try with_guide(program, guide)."
+    points = [s.name for s in binding.latents if s.point]
+    auxiliary = any(s.auxiliary for s in binding.draws)
+    if points and not auxiliary:
+        return f"the guide gives site '{points[0]}' a single value (a Delta), not a distribution to draw from."
+    return ""
+
+
+def _estimate(binding: Binding, x: Any, number: int, rows: int, joint: bool) -> tuple[Tensor, Tensor]:
+    """log of the mean weight and its standard error (delta method), in chunks of particles."""
+    total = squares = None
+    done = 0
+    chunk = number if number < 2 else _chunk(binding, x, rows)
+    while done < number:
+        k = min(chunk, number - done)
+        local, shared = weights(binding, x, k).ratio()
+        log_w = local + shared if not joint else _whole(local) + shared
+        first, second = torch.logsumexp(log_w, 0), torch.logsumexp(2 * log_w, 0)
+        total = first if total is None else torch.logaddexp(total, first)
+        squares = second if squares is None else torch.logaddexp(squares, second)
+        done += k
+    assert isinstance(total, Tensor) and isinstance(squares, Tensor)
+    variance = (squares - 2 * total).exp() - 1 / number
+    return total - math.log(number), variance.clamp(min=0.0).sqrt()
+
+
+def _whole(local: Any) -> Any:
+    return local.sum(1, keepdim=True) if isinstance(local, Tensor) else local
+
+
+def _chunk(binding: Binding, x: Any, rows: int) -> int:
+    """Particles at once."""
+    batch = max((s.batch_shape[binding.data_dim] for s in binding.observed if s.local), default=1)
+    return max(1, rows // max(batch, 1))

@@ -1,0 +1,87 @@
+"""Recipes: a program, an objective and data, ready to be learned by name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from dgmppl.data import DynamicBinarisation, load
+from dgmppl.objectives import ELBO, Objective
+from dgmppl.program import with_guide
+
+__all__ = ["DIGITS", "Recipe", "find_recipes"]
+
+#: Handwritten digits, 8 × 8, binarised anew in every batch.
+DIGITS = partial(load, name="digits", pixels=DynamicBinarisation())
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that `fit` needs, as data: every field can be exchanged from the command line.
+
+    Arguments:
+        program: Builds the program: its class, or a `functools.partial` of it. A parameter named `data_dim` that
+            is left open is taken from the data.
+        objective: The learning principle.
+        data: Takes `split=` and returns data, most often a `functools.partial` of `load`.
+        guide: Program → guide that replaces its own, or `None`.
+        optimizer: Parameters → optimizer.
+        schedule: Optimizer → learning-rate schedule, or `None`.
+        clip_gradient: Parameters → anything, before each step, or `None`.
+        epochs: Passes over the data.
+        batch_size: Data a step; `None` takes all.
+        about: One line for the table of recipes.
+
+    Example:
+        >>> from dgmppl.models.vae import VAE
+        >>> recipe = Recipe(program=partial(VAE, z_dim=4), about="A small VAE")
+        >>> data = recipe.data(split="train")
+        >>> recipe.build(data).z_dim
+        4
+    """
+
+    program: Callable[..., nn.Module]
+    objective: Objective = ELBO()
+    data: Callable[..., Any] = DIGITS
+    guide: Callable[[nn.Module], Any] | None = None
+    optimizer: Callable[..., torch.optim.Optimizer] = partial(torch.optim.Adam, lr=1e-3)
+    schedule: Callable[..., Any] | None = None
+    clip_gradient: Callable[..., Any] | None = None
+    epochs: int = 20
+    batch_size: int | None = 128
+    about: str = ""
+
+    def build(self, data: Any) -> nn.Module:
+        """The program for some data, with the recipe's guide."""
+        given = getattr(self.program, "keywords", {})
+        open_parameters = inspect.signature(self.program).parameters
+        sized = {}
+        shape = getattr(data, "record", {}).get("shape")
+        if "data_dim" in open_parameters and "data_dim" not in given and isinstance(shape, list):
+            sized["data_dim"] = shape[-1]
+        program = self.program(**sized)
+        if self.guide is None:
+            return program
+        return with_guide(program, self.guide(program))
+
+
+def find_recipes() -> dict[str, Recipe]:
+    """Every recipe of the installed galleries (entry points of the group `dgmppl.recipes`), by name.
+
+    A gallery is a package whose modules each have a dict `recipes`.
+    """
+    found: dict[str, Recipe] = {}
+    for entry in importlib.metadata.entry_points(group="dgmppl.recipes"):
+        gallery = entry.load()
+        for name in gallery.modules():
+            module = importlib.import_module(f"{gallery.__name__}.{name}")
+            found |= getattr(module, "recipes", {})
+    return found
