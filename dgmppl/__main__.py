@@ -1,0 +1,5 @@
+"""`python -m dgmppl`."""
+
+from dgmppl.cli import main
+
+main()

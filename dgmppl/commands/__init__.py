@@ -1,0 +1,1 @@
+"""What the command `dgmppl` does, one command a file."""

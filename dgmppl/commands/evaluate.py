@@ -1,0 +1,71 @@
+"""`dgmppl evaluate`: the evidence of learned programs on held-out data."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.table import Table
+
+from dgmppl.evaluation import Evidence, bits_per_dim, evidence
+from dgmppl.inference.checkpoint import write_atomically
+from dgmppl.workspace import Finished, load_run
+
+__all__ = ["evaluate", "evaluate_run"]
+
+
+def evaluate(directories: Sequence[Path], *, num_particles: int, number: int | None, seed: int) -> Table:
+    """Scores runs on the same held-out data and keeps the figures in each run's `evidence.json`.
+
+    Arguments:
+        directories: The runs.
+        num_particles: Draws a datum.
+        number: How many held-out data; `None` takes all.
+        seed: For draws and binarisation.
+    """
+    table = Table(title="log p(x) on held-out data, nats a datum", title_justify="left")
+    for heading in ("run", "data", "kind", "log p(x)", "± s.e.", "bits/dim", "draws", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("run", "data", "kind") else "right")
+    for directory in directories:
+        run = load_run(directory)
+        began = time.monotonic()
+        result, bits = evaluate_run(run, num_particles=num_particles, number=number, seed=seed)
+        seconds = time.monotonic() - began
+        if result.value is None:
+            table.add_row(directory.name, _data(run), result.kind, "—", "—", "—", "—", f"{seconds:.0f}")
+            continue
+        figures = (f"{result.mean:.2f}", f"{result.mean_error:.2f}", f"{bits:.3f}")
+        draws = str(result.num_particles or "—")
+        table.add_row(directory.name, _data(run), result.kind, *figures, draws, f"{seconds:.0f}")
+    return table
+
+
+def evaluate_run(
+    run: Finished, *, num_particles: int, number: int | None, seed: int
+) -> tuple[Evidence, float]:
+    """One run's evidence and its bits a dimension."""
+    data = run.test if number is None else run.test.first(number)
+    result = evidence(run.program, data, num_particles, seed=seed)
+    record: dict[str, Any] = {"kind": result.kind, "seed": seed, "data": data.record, "reason": result.reason}
+    bits = float("nan")
+    if result.value is not None:
+        dims = data.values[0].numel() if isinstance(data.values, torch.Tensor) else 1
+        levels = getattr(data.transform, "levels", None)
+        bits = float(bits_per_dim(result.value.double().mean(), dims, levels=levels))
+        record |= {
+            "log_prob": result.mean,
+            "standard_error": result.mean_error,
+            "bits_per_dim": bits,
+            "num_particles": result.num_particles,
+        }
+    write_atomically(run.directory / "evidence.json", json.dumps(record, indent=2).encode())
+    return result, bits
+
+
+def _data(run: Finished) -> str:
+    record = run.test.record
+    return f"{record['name']} {record.get('split', '')}, {record.get('pixels', 'as given')}"

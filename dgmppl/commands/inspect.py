@@ -1,0 +1,99 @@
+"""`dgmppl inspect`: pictures, posterior draws and diagnostics of a learned program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+from dgmppl import pictures
+from dgmppl.binding import ProgramError, bind
+from dgmppl.evaluation import generate
+from dgmppl.inference.randomness import seeded
+from dgmppl.objectives import ObjectiveError
+from dgmppl.posterior import Diagnosis, diagnose, posterior
+from dgmppl.sites import NoDensityError
+from dgmppl.traces import module_device
+from dgmppl.workspace import Finished
+
+__all__ = ["inspect", "save_samples"]
+
+SKIPPED = (pictures.PictureError, ProgramError, ObjectiveError, NoDensityError)
+
+
+def inspect(run: Finished, *, number: int, num_samples: int, seed: int) -> Iterator[str]:
+    """Draws every picture that applies, writes `posterior.nc` and `diagnosis.txt`, and says what it did.
+
+    Arguments:
+        run: The run.
+        number: How many held-out data to look at.
+        num_samples: Posterior draws a datum.
+        seed: For every draw.
+
+    Returns:
+        Lines for the user.
+    """
+    folder = run.directory / "pictures"
+    folder.mkdir(exist_ok=True)
+    with seeded(seed):
+        data = run.test.first(number)
+        x = data.draw()
+        x = x if isinstance(x, torch.Tensor) is False else x.to(module_device(run.program))
+        diagnosis = None
+        if bind(run.program, x).latents and bind(run.program, x).has_guide:
+            try:
+                diagnosis = diagnose(run.program, x, num_samples)
+                (run.directory / "diagnosis.txt").write_text(f"{diagnosis}\n", encoding="utf-8")
+                yield str(diagnosis)
+                posterior(run.program, x, num_samples).to_netcdf(str(run.directory / "posterior.nc"))
+                yield f"posterior draws: {run.directory / 'posterior.nc'}"
+            except SKIPPED as error:
+                yield f"no posterior: {error}"
+        for name, draw in _drawings(run, data, x, diagnosis).items():
+            try:
+                figure = draw()
+            except SKIPPED as error:
+                yield f"no picture '{name}': {error}"
+                continue
+            path = folder / f"{name}.png"
+            figure.savefig(path)
+            yield f"picture: {path}"
+
+
+def _drawings(
+    run: Finished, data: Any, x: Any, diagnosis: Diagnosis | None
+) -> dict[str, Callable[[], Figure]]:
+    """Name → how to draw it."""
+    program, shape = run.program, data.image_shape
+    drawings: dict[str, Callable[[], Figure]] = {
+        "graph": lambda: pictures.graph(program, x),
+        "losses": lambda: pictures.losses(run.history),
+        "samples": lambda: pictures.samples(program, image_shape=shape, like=x),
+        "reconstructions": lambda: pictures.reconstructions(program, x, image_shape=shape),
+        "traversal": lambda: pictures.traversal(program, x, image_shape=shape),
+        "interpolation": lambda: pictures.interpolation(program, x, image_shape=shape),
+        "latent_scatter": lambda: pictures.latent_scatter(program, x, labels=data.labels),
+    }
+    if diagnosis is not None:
+        drawings["kl_per_unit"] = lambda: pictures.kl_per_unit(diagnosis)
+        drawings["k_hat"] = lambda: pictures.k_hat(diagnosis)
+    return drawings
+
+
+def save_samples(run: Finished, number: int, path: Path, seed: int) -> list[str]:
+    """Draws from a run's prior into an `.npz` file, and a picture beside it."""
+    import numpy as np
+
+    draws = generate(run.program, number, seed=seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **{name: value.cpu().numpy() for name, value in draws.items()})
+    lines = [f"draws: {path} ({', '.join(f'{n} {tuple(v.shape)}' for n, v in draws.items())})"]
+    try:
+        figure = pictures.samples(run.program, image_shape=run.test.image_shape)
+    except SKIPPED as error:
+        return [*lines, f"no picture: {error}"]
+    figure.savefig(path.with_suffix(".png"))
+    return [*lines, f"picture: {path.with_suffix('.png')}"]

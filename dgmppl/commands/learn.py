@@ -1,0 +1,92 @@
+"""`dgmppl fit`: learn a recipe."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+import dgmppl
+from dgmppl.data import TensorData, as_data
+from dgmppl.inference import Run, fit
+from dgmppl.inference.randomness import seeded
+from dgmppl.workspace import resolve
+
+__all__ = ["learn"]
+
+PRECISIONS = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def learn(
+    name: str,
+    directory: Path,
+    *,
+    data: str | None = None,
+    overrides: Sequence[str] = (),
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    validation: float = 0.0,
+    amp: str = "none",
+    progress: bool = True,
+) -> Run:
+    """Learns a recipe into a directory.
+
+    Arguments:
+        name: A recipe's name or a file.
+        directory: The run's directory.
+        data: A named data set or a file, in place of the recipe's.
+        overrides: Texts `path=value`.
+        seed: For parameters, order and draws.
+        device: "auto", "cpu", "cuda", ….
+        resume: Whether to go on with the run in `directory`.
+        validation: Share of the training data that is held out.
+        amp: "none", "bfloat16" or "float16".
+        progress: Whether to show progress.
+    """
+    recipe = resolve(name, data, overrides)
+    train = as_data(recipe.data(split="train"))
+    with seeded(seed):
+        program = recipe.build(train)
+    train, held_out = _split(train, validation)
+    return fit(
+        program,
+        train,
+        recipe.objective,
+        optimizer=recipe.optimizer,
+        schedule=recipe.schedule,
+        clip_gradient=recipe.clip_gradient,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        validation=held_out,
+        amp=PRECISIONS[amp],
+        device=device,
+        seed=seed,
+        directory=directory,
+        resume=resume,
+        progress=progress,
+        record={
+            "recipe": _absolute(name),
+            "data_source": data,
+            "overrides": list(overrides),
+            "command": " ".join(sys.argv),
+            "dgmppl": dgmppl.__version__,
+            "packages": {n: importlib.metadata.version(n) for n in ("numpy", "arviz", "safetensors")},
+        },
+    )
+
+
+def _absolute(name: str) -> str:
+    """A file's path is kept whole, so that the run can be read back from anywhere."""
+    path, colon, chosen = name.partition(":")
+    return f"{Path(path).resolve()}{colon}{chosen}" if path.endswith(".py") else name
+
+
+def _split(data: TensorData, share: float) -> tuple[TensorData, TensorData | None]:
+    if not 0.0 <= share < 1.0:
+        raise ValueError(f"Expected a share of validation data in [0, 1), got {share}.")
+    held = round(share * len(data))
+    return (data[: len(data) - held], data[len(data) - held :]) if held else (data, None)

@@ -1,0 +1,90 @@
+"""One look for all pictures: colours that colour-blind readers can tell apart, and bare axes."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "INK",
+    "ORANGE",
+    "PALE",
+    "PALETTE",
+    "RED",
+    "caption",
+    "canvas",
+    "legend",
+    "plain",
+    "sheet",
+]
+
+INK, GREY, PALE = "#222222", "#7a7a7a", "#dcdcdc"
+BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+
+#: Ten colours in an order that keeps neighbours apart.
+PALETTE = (
+    BLUE,
+    ORANGE,
+    GREEN,
+    "#cc79a7",
+    "#56b4e9",
+    RED,
+    "#332288",
+    "#999933",
+    "#882255",
+    GREY,
+)
+
+
+def sheet(width: float, height: float, title: str) -> Figure:
+    """An empty figure of some inches with a title; it belongs to no window and no global state.
+
+    Example:
+        >>> sheet(4.0, 3.0, "Samples").get_suptitle()
+        'Samples'
+    """
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
+    figure.suptitle(title, fontsize=11, fontweight="bold", color=INK)
+    return figure
+
+
+def canvas(width: float, height: float, title: str, note: str = "") -> tuple[Figure, Axes]:
+    """A figure with one plain axes, and a note in small print under the title."""
+    figure = sheet(width, height, title)
+    axes = figure.add_subplot()
+    plain(axes)
+    caption(axes, note)
+    return figure, axes
+
+
+def plain(axes: Axes) -> None:
+    """Keeps the left and lower frame, with a quiet grid behind the data."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(labelsize=8, colors=INK, color=GREY)
+    axes.xaxis.label.set(fontsize=9, color=INK)
+    axes.yaxis.label.set(fontsize=9, color=INK)
+    axes.grid(color="#eeeeee", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def caption(axes: Axes, text: str) -> None:
+    """Small print above an axes."""
+    if text:
+        axes.set_title(text, fontsize=8, color=GREY, pad=5)
+
+
+def legend(axes: Axes, title: str | None = None) -> None:
+    """A legend right of the axes, clear of the data."""
+    axes.legend(
+        title=title,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        frameon=False,
+        fontsize=8,
+        title_fontsize=8,
+        borderaxespad=0.0,
+    )
