@@ -268,18 +268,14 @@ def _tabulate(binding: Binding, runs: tuple[Draw, ...], size: int | None) -> Wei
         return {n: t[0] if len(t) == 1 else torch.cat(t) for n, t in tables.items()}
 
     frames = [f for s in first.model.values() for f in s["cond_indep_stack"] if f.name == binding.data_plate]
-    batch, full = (frames[0].size, frames[0].full_size or 0) if frames else (1, 1)
+    rows, full = (frames[0].size, frames[0].full_size or 0) if frames else (1, 1)
     powers = {
         name: site["infer"]["power"]
         for sites in (first.model, first.guide)
         for name, site in sites.items()
         if "power" in site["infer"]
     }
-    return Weights(
-        binding=binding,
-        runs=runs,
-        log_p=stack("model"),
-        log_q=stack("scored"),
-        powers=powers,
-        size=full if full > batch else (size or batch if frames else 1),
-    )
+    log_p = stack("model")
+    batch = max(table.shape[1] for table in log_p.values()) if log_p else 1
+    whole = full if full > rows else (size or batch)  # the program's own N, the caller's, or the batch
+    return Weights(binding, runs, log_p, stack("scored"), powers, whole if frames else 1)

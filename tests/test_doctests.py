@@ -14,6 +14,7 @@ MODULES = sorted(
     ".".join([package, *path.relative_to(folder).with_suffix("").parts]).removesuffix(".__init__")
     for package, folder in FOLDERS.items()
     for path in folder.rglob("*.py")
+    if path.name != "__main__.py"  # that one runs the command
 )
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("dgmppl",),
     ("commands",),
     ("cli",),
+    ("__main__",),
 )
 
 ROOT = Path(__file__).parents[1]

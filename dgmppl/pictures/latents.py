@@ -17,9 +17,10 @@ from dgmppl.pictures.error import PictureError
 from dgmppl.program import guide_of
 from dgmppl.traces import evaluating, isolated, module_device, sample_sites, trace
 
-__all__ = ["from_units", "latent_site", "posterior_means", "prior_moments", "rows_first", "take", "to_units"]
+__all__ = ["from_units", "is_discrete", "latent_site", "posterior_means", "prior_moments", "rows_first", "take", "to_units"]
 
 DRAWS = 64
+DISCRETE = ("Boolean", "Integer", "OneHot", "Multinomial")
 
 
 def latent_site(binding: Binding, name: str | None = None) -> Site:
@@ -36,7 +37,7 @@ def latent_site(binding: Binding, name: str | None = None) -> Site:
         raise PictureError(
             "Expected a program with a guide: the picture shows what it infers. Try with_guide(…)."
         )
-    fit = [s for s in binding.latents if s.local and not _is_discrete(s)]
+    fit = [s for s in binding.latents if s.local and not is_discrete(s)]
     if name is not None:
         fit = [s for s in fit if s.name == name]
     if not fit:
@@ -118,9 +119,10 @@ def _data_dim(binding: Binding, site: Site) -> int:
     return binding.data_dim - len(site.event_shape)
 
 
-def _is_discrete(site: Site) -> bool:
-    return site.enumerable or "integer" in site.support.lower() or site.support in ("Boolean", "OneHot")
+def is_discrete(site: Site) -> bool:
+    """Whether a site's values are separate ones."""
+    return site.enumerable or any(kind in site.support for kind in DISCRETE)
 
 
 def _average(values: list[Tensor], site: Site) -> Tensor:
-    return values[0] if _is_discrete(site) else torch.stack(values).mean(0)
+    return values[0] if is_discrete(site) else torch.stack(values).mean(0)

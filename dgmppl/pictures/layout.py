@@ -1,0 +1,163 @@
+"""Where the nodes and plates of a graphical model go."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dgmppl.pictures.relations import Node, Relations
+
+__all__ = ["Box", "Layout", "half_width", "layout"]
+
+LAYER = 1.35  # from one layer of nodes to the next
+GAP = 0.5  # between neighbours
+RADIUS = 0.34  # of a node with a short name
+LETTER = 0.085  # width of a letter of small print
+INSET = 0.2  # between a plate and one inside it
+MOST_TRIALS = 5000
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Positions in units of about two centimetres, y upwards.
+
+    Arguments:
+        positions: Node → its centre.
+        boxes: Plate → left, bottom, right, top.
+    """
+
+    positions: dict[str, tuple[float, float]]
+    boxes: dict[str, Box]
+
+    @property
+    def extent(self) -> Box:
+        """The box around all."""
+        corners = [(x - 0.7, y - 0.6, x + 1.5, y + 0.6) for x, y in self.positions.values()]
+        left, bottom, right, top = zip(*corners, *self.boxes.values(), strict=True)
+        return min(left) - 0.1, min(bottom) - 0.1, max(right) + 0.1, max(top) + 0.1
+
+
+def half_width(node: Node) -> float:
+    """Half the width of a node, wide enough for its name."""
+    return max(RADIUS, 0.075 * len(node.name) + 0.08)
+
+
+def layout(relations: Relations) -> Layout:
+    """Layers by dependency; in each, columns such that plates enclose their own nodes only.
+
+    Arguments:
+        relations: The graphical model.
+
+    Example:
+        >>> from dgmppl.pictures.relations import Role
+        >>> nodes = {name: Node(name, Role.LATENT) for name in "zx"}
+        >>> layout(Relations(nodes, (("z", "x"),))).positions
+        {'z': (0.0, 0.0), 'x': (0.0, -1.35)}
+    """
+    layers = _layers(relations)
+    groups: dict[frozenset[str], list[str]] = defaultdict(list)
+    for node in relations.nodes.values():
+        groups[node.plates].append(node.name)
+    best: tuple[tuple[float, ...], Layout] | None = None
+    for columns in _assignments(len(groups)):
+        positions = _place(relations, layers, dict(zip(groups, columns, strict=True)), groups)
+        trial = Layout(positions, _boxes(relations, positions))
+        score = (_faults(relations, trial), *_cost(relations, trial))
+        if best is None or score < best[0]:
+            best = (score, trial)
+    assert best is not None
+    return best[1]
+
+
+def _layers(relations: Relations) -> dict[str, int]:
+    """The longest path to each node; nodes that nothing leads to stand right above their children."""
+    layers = dict.fromkeys(relations.nodes, 0)
+    for _ in relations.nodes:
+        for up, down in relations.edges:
+            layers[down] = max(layers[down], layers[up] + 1) if layers[up] < len(layers) else layers[down]
+    has_parents = {down for _, down in relations.edges}
+    for name in relations.nodes:
+        children = [layers[down] for up, down in relations.edges if up == name]
+        if name not in has_parents and children:
+            layers[name] = min(children) - 1
+    return layers
+
+
+def _assignments(count: int) -> Iterable[tuple[int, ...]]:
+    """Ways to give groups of nodes columns, a few thousand at most."""
+    if count**count <= MOST_TRIALS:
+        return itertools.product(range(count), repeat=count)
+    return itertools.islice(itertools.permutations(range(count)), MOST_TRIALS)
+
+
+def _place(
+    relations: Relations,
+    layers: Mapping[str, int],
+    columns: Mapping[frozenset[str], int],
+    groups: Mapping[frozenset[str], list[str]],
+) -> dict[str, tuple[float, float]]:
+    """Nodes side by side in their column's layer, columns side by side."""
+    cells: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for plates, names in groups.items():
+        for name in names:
+            cells[columns[plates], layers[name]].append(name)
+    width: dict[int, float] = defaultdict(float)
+    for (column, _), names in cells.items():
+        width[column] = max(width[column], sum(_room(relations.nodes[n]) for n in names))
+    ends = dict(zip(sorted(width), itertools.accumulate(width[c] for c in sorted(width)), strict=True))
+    positions: dict[str, tuple[float, float]] = {}
+    for (column, layer), names in sorted(cells.items(), key=lambda item: item[0][1]):
+        parents = {n: [positions[u][0] for u, d in relations.edges if d == n and u in positions] for n in names}
+        names = sorted(names, key=lambda n: sum(parents[n]) / len(parents[n]) if parents[n] else 0.0)
+        free = width[column] - sum(_room(relations.nodes[n]) for n in names)
+        x = ends[column] - width[column] + free / 2
+        for name in names:
+            positions[name] = (x, -LAYER * layer)
+            x += _room(relations.nodes[name])
+    return positions
+
+
+def _room(node: Node) -> float:
+    """The width of a node with its small print and a gap."""
+    return 2 * half_width(node) + LETTER * len(node.distribution) + GAP
+
+
+def _boxes(relations: Relations, positions: Mapping[str, tuple[float, float]]) -> dict[str, Box]:
+    """Each plate around its nodes, with room for the plates inside it and for its label."""
+    members = {p: {n for n, node in relations.nodes.items() if p in node.plates} for p in relations.plates}
+    boxes = {}
+    for plate, names in members.items():
+        inside = sum(1 for q, other in members.items() if q != plate and (other < names or (other == names and q > plate)))
+        pad = RADIUS + INSET * (1 + inside)
+        nodes = [(positions[n], relations.nodes[n]) for n in names]
+        boxes[plate] = (
+            min(x - half_width(node) for (x, _), node in nodes) - pad + RADIUS,
+            min(y for (_, y), _ in nodes) - pad - 0.12 * (1 + inside),
+            max(x + half_width(node) + LETTER * len(node.distribution) for (x, _), node in nodes) + pad - RADIUS,
+            max(y for (_, y), _ in nodes) + pad,
+        )
+    return boxes
+
+
+def _faults(relations: Relations, trial: Layout) -> int:
+    """Nodes in plates they do not belong to, and nodes on top of each other."""
+    faults = 0
+    for name, node in relations.nodes.items():
+        x, y = trial.positions[name]
+        reach = half_width(node) + LETTER * len(node.distribution)
+        for plate, (left, bottom, right, top) in trial.boxes.items():
+            outside = x + reach < left or x - half_width(node) > right or y + RADIUS < bottom or y - RADIUS > top
+            faults += plate not in node.plates and not outside
+    spots = [(round(x, 3), round(y, 3)) for x, y in trial.positions.values()]
+    return faults + len(spots) - len(set(spots))
+
+
+def _cost(relations: Relations, trial: Layout) -> tuple[float, float]:
+    """Width, then length of edges."""
+    across = [x for x, _ in trial.positions.values()]
+    length = sum(abs(trial.positions[u][0] - trial.positions[d][0]) for u, d in relations.edges)
+    return round(max(across) - min(across), 6), round(length, 6)

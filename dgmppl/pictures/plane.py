@@ -1,0 +1,83 @@
+"""Data that are points in the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dgmppl.pictures.style import BLUE, GREY, INK, ORANGE, PALETTE, caption, canvas, legend, plain, sheet
+
+__all__ = ["Plane"]
+
+MOST_PATHS = len(PALETTE)
+
+
+class Plane:
+    """Each datum is a point; data are grey, what the program makes is coloured."""
+
+    prefers_means = False
+
+    def cloud(self, rows: Tensor, data: Tensor, title: str, note: str) -> Figure:
+        """Data and draws beside each other on the same scale."""
+        figure = sheet(7.5, 4.2, title)
+        panels = figure.subplots(1, 2, sharex=True, sharey=True)
+        for axes, points, colour, name in zip(
+            panels, (data, rows), (GREY, BLUE), ("data", "draws"), strict=True
+        ):
+            _plane(axes)
+            _scatter(axes, points, colour)
+            caption(axes, f"{len(points)} {name}" + (f", {note}" if name == "draws" and note else ""))
+        return figure
+
+    def pairs(self, above: Tensor, below: Tensor, title: str, note: str) -> Figure:
+        """A line from each datum to what became of it."""
+        figure, axes = canvas(6.0, 4.5, title, note)
+        _plane(axes)
+        ends = np.stack([_points(above), _points(below)], 1)
+        axes.add_collection(LineCollection(list(ends), colors=ORANGE, linewidths=0.9, zorder=1))
+        _scatter(axes, above, GREY, "data")
+        _scatter(axes, below, BLUE, "reconstructed")
+        legend(axes)
+        return figure
+
+    def grid(
+        self,
+        cells: Tensor,
+        data: Tensor,
+        title: str,
+        note: str,
+        rows: Sequence[str] = (),
+        columns: Sequence[str] = (),
+        axis: str = "",
+    ) -> Figure:
+        """A path for each row, over the data; a ring is where it begins."""
+        figure, axes = canvas(6.5, 4.5, title, note)
+        _plane(axes)
+        _scatter(axes, data, GREY, "data")
+        for path, label, colour in zip(cells, rows, PALETTE, strict=False):
+            points = _points(path)
+            axes.plot(*points.T, "-o", color=colour, markersize=3, linewidth=1.6, label=label)
+            axes.plot(*points[0], "o", color=colour, markersize=8, markerfacecolor="white", zorder=4)
+        legend(axes, f"{axis}\n{columns[0]} (ring) to {columns[-1]}" if columns else None)
+        return figure
+
+
+def _plane(axes: Axes) -> None:
+    plain(axes)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel("x[0]", color=INK)
+    axes.set_ylabel("x[1]", color=INK)
+
+
+def _scatter(axes: Axes, rows: Tensor, colour: str, label: str | None = None) -> None:
+    size = 6.0 if len(rows) > 300 else 12.0
+    axes.scatter(*_points(rows).T, s=size, color=colour, alpha=0.6, linewidths=0, label=label, zorder=2)
+
+
+def _points(rows: Tensor) -> np.ndarray:
+    return rows.reshape(len(rows), 2).double().numpy()

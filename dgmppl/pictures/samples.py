@@ -1,0 +1,59 @@
+"""What the model draws from its prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import nn
+
+from dgmppl.binding import bind
+from dgmppl.pictures.observations import draw_observed, observed_rows, observed_site
+from dgmppl.pictures.view import view_of
+
+__all__ = ["samples"]
+
+CLOUD = 1000
+
+
+def samples(
+    program: nn.Module,
+    x: Any,
+    n: int = 64,
+    *,
+    data_site: str | None = None,
+    image_shape: Sequence[int] | None = None,
+    seed: int | None = 0,
+) -> Figure:
+    """Draws from p(x): a table of pictures or curves (means given the latents), points in the plane.
+
+    Arguments:
+        program: The program.
+        x: A batch, for its shape, its conditions, and to compare with in the plane.
+        n: How many pictures or curves; of points there are as many as data, at most 1000.
+        data_site: The observed site; by default the largest.
+        image_shape: `(channels, height, width)` if data are pictures stored flat.
+        seed: For the draws.
+
+    Returns:
+        A figure; `figure.savefig(path)` writes it.
+
+    Raises:
+        PictureError: If nothing is observed inside a data plate.
+
+    Example:
+        >>> import torch
+        >>> from dgmppl.models.vae import VAE
+        >>> figure = samples(VAE(data_dim=16, z_dim=2), torch.ones(3, 16), image_shape=(1, 4, 4))
+        >>> figure.get_suptitle()
+        'Samples'
+    """
+    binding = bind(program, x)
+    site = observed_site(binding, data_site)
+    data = observed_rows(binding, x, site).cpu()[:CLOUD]
+    view = view_of(data.shape[1:], image_shape)
+    count = n if view.prefers_means else len(data)
+    rows = draw_observed(binding, x, count, site, means=view.prefers_means, seed=seed).cpu()
+    note = "p(x), means given the latents" if view.prefers_means else "p(x)"
+    return view.cloud(rows, data, "Samples", note.replace("x", site.name, 1))
