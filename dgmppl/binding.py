@@ -1,4 +1,4 @@
-"""Look at a program on a batch before anything is learned: its sites, plates and parameters' roles."""
+"""A look at a program on a batch, before learning: its sites, plates and parameters' roles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from dgmppl.handlers import Replay
 from dgmppl.program import Adopted, guide_of
-from dgmppl.sites import Kind, base_distribution, site_kind
 from dgmppl.site_checks import (
     ProgramError,
     check_names,
@@ -21,6 +20,7 @@ from dgmppl.site_checks import (
     check_sites,
     explain,
 )
+from dgmppl.sites import Kind, base_distribution, site_kind
 from dgmppl.traces import evaluating, isolated, module_device, sample_sites, subsample_sites, trace
 
 __all__ = ["Binding", "ProgramError", "Site", "bind"]
@@ -127,22 +127,23 @@ def bind(program: nn.Module, x: Any) -> Binding:
         What was found.
 
     Raises:
-        ProgramError: If the guide misses a latent site or has one too many, a site's name is used twice, a
-            value does not fit its distribution, or plates disagree; the site and the cure are named.
+        ProgramError: If the guide misses a latent site or has one too many, a site's name is used
+            twice, a value does not fit its distribution, or plates disagree; the site and the cure
+            are named.
     """
     if not callable(getattr(program, "model", None)):
         raise ProgramError(
-            f"Expected a program: a module with model(self, x=None, n=1); {type(program).__name__} has "
-            "none. Try dgmppl.Pair(model, guide) for plain Pyro functions."
+            f"Expected a program: a module with model(self, x=None, n=1); {type(program).__name__} "
+            "has none. Try dgmppl.Pair(model, guide) for plain Pyro functions."
         )
     adopted = [module for module in program.modules() if isinstance(module, Adopted)]
     for module in adopted:
         module.declaring = True
     try:
         # in evaluation mode: a look must not move running statistics
-        with torch.random.fork_rng(), evaluating(program):
-            with isolated(validate=True, device=module_device(program)):
-                return _look(program, x)
+        device = module_device(program)
+        with torch.random.fork_rng(), evaluating(program), isolated(validate=True, device=device):
+            return _look(program, x)
     finally:
         for module in adopted:
             module.declaring = False
@@ -168,7 +169,9 @@ def _look(program: nn.Module, x: Any) -> Binding:
     check_plates(model_sites, guide_sites, plate)
     log_p = check_sites(model_sites, "model")
     log_q = check_sites(guide_sites, "guide")
-    frames = [f for s in (*model_sites.values(), *guide_sites.values()) for f in s["cond_indep_stack"]]
+    frames = [
+        f for s in (*model_sites.values(), *guide_sites.values()) for f in s["cond_indep_stack"]
+    ]
     nesting = max([-dim, *(-f.dim for f in frames if f.dim is not None)])
     return Binding(
         program=program,
@@ -207,7 +210,8 @@ def _describe(model: dict[str, Any], guide: dict[str, Any], plate: str | None) -
     """The table of sites."""
     table = {}
     for name in dict.fromkeys((*model, *guide)):
-        site, drawn = model.get(name, guide.get(name)), guide.get(name)
+        site: dict[str, Any] = model[name] if name in model else guide[name]
+        drawn = guide.get(name)
         fn = site["fn"]
         mover = fn if drawn is None else drawn["fn"]
         table[name] = Site(

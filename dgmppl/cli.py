@@ -27,13 +27,18 @@ app = typer.Typer(
         "  dgmppl fit vae --set program.z_dim=20 epochs=50\n\n"
         "  dgmppl evaluate runs/vae\n\n"
         "  dgmppl inspect runs/vae\n\n"
-        "RECIPE is a name from `dgmppl list`, or the path of a Python file (FILE.py or FILE.py:NAME)."
+        "RECIPE is a name from `dgmppl list`, or the path of a Python file (FILE.py or "
+        "FILE.py:NAME)."
     ),
 )
 
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or FILE.py[:NAME].")]
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe's name, or FILE.py[:NAME].")
+]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
-RunDirectories = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")]
+RunDirectories = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")
+]
 Data = Annotated[
     str | None, typer.Option(help="Named data set, or an .npz/.npy file, in place of the recipe's.")
 ]
@@ -42,12 +47,17 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE...",
-        help="Exchange parts of the recipe: --set program.z_dim=20 'objective=IWAE(num_particles=50)' epochs=5",
+        help=(
+            "Exchange parts of the recipe: "
+            "--set program.z_dim=20 'objective=IWAE(num_particles=50)' epochs=5"
+        ),
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seeds parameters, data order and draws.", min=0)]
 Particles = Annotated[int, typer.Option("--particles", "-k", help="Draws a datum, K.", min=1)]
-Number = Annotated[int | None, typer.Option("--number", "-n", help="How many held-out data (all).", min=1)]
+Number = Annotated[
+    int | None, typer.Option("--number", "-n", help="How many held-out data (all).", min=1)
+]
 
 # everything after --set that holds a "=" is an override, too
 MORE = {"allow_extra_args": True}
@@ -78,7 +88,9 @@ def list_recipes() -> None:
 
 
 @app.command(context_settings=MORE)
-def describe(context: typer.Context, recipe: RecipeName, data: Data = None, set: Set = None) -> None:
+def describe(
+    context: typer.Context, recipe: RecipeName, data: Data = None, set: Set = None
+) -> None:
     """The sites of a program, their kinds, and what each objective would need."""
     from dgmppl.data import as_data, batches
     from dgmppl.description import describe as look
@@ -106,7 +118,9 @@ def fit(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     validation: Annotated[float, typer.Option(help="Share of the training data held out.")] = 0.0,
     amp: Annotated[str, typer.Option(help="Mixed precision: none, bfloat16, float16.")] = "none",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --directory.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --directory.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Learn a recipe. Interrupt it with Ctrl-C and go on with --resume: nothing is lost."""
@@ -158,7 +172,9 @@ def generate(
 
 
 @app.command()
-def evaluate(runs: RunDirectories, particles: Particles = 500, number: Number = None, seed: Seed = 0) -> None:
+def evaluate(
+    runs: RunDirectories, particles: Particles = 500, number: Number = None, seed: Seed = 0
+) -> None:
     """The evidence log p(x) on held-out data, with its standard error and its kind."""
     from dgmppl.commands.evaluate import evaluate as score
 
@@ -168,7 +184,9 @@ def evaluate(runs: RunDirectories, particles: Particles = 500, number: Number = 
 @app.command()
 def inspect(
     run: RunDirectory,
-    number: Annotated[int, typer.Option("--number", "-n", help="How many held-out data.", min=2)] = 100,
+    number: Annotated[
+        int, typer.Option("--number", "-n", help="How many held-out data.", min=2)
+    ] = 100,
     samples: Annotated[int, typer.Option(help="Posterior draws a datum.", min=2)] = 500,
     seed: Seed = 0,
 ) -> None:
@@ -181,7 +199,9 @@ def inspect(
 
 
 @app.command()
-def compare(runs: RunDirectories, particles: Particles = 500, number: Number = None, seed: Seed = 0) -> None:
+def compare(
+    runs: RunDirectories, particles: Particles = 500, number: Number = None, seed: Seed = 0
+) -> None:
     """Rank runs by evidence on the same data, with paired differences."""
     from dgmppl.commands.compare import compare as rank
 
@@ -190,7 +210,9 @@ def compare(runs: RunDirectories, particles: Particles = 500, number: Number = N
 
 @app.command()
 def demo(
-    directory: Annotated[Path, typer.Option("--directory", "-d", help="Where it goes.")] = Path("runs/demo"),
+    directory: Annotated[Path, typer.Option("--directory", "-d", help="Where it goes.")] = Path(
+        "runs/demo"
+    ),
     seed: Seed = 0,
 ) -> None:
     """A VAE and an IWAE on handwritten digits: learned, scored, inspected, in about a minute."""

@@ -60,16 +60,29 @@ class Description:
     def __str__(self) -> str:
         console = Console(file=io.StringIO(), width=110, color_system=None)
         console.print(self)
-        return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+        return console.file.getvalue()  # type: ignore[attr-defined]
 
     __repr__ = __str__
 
     def _site_table(self) -> Table:
-        table = Table(title=f"Sites (data plate: {self.binding.data_plate or 'none'})", title_justify="left")
-        for heading in ("site", "kind", "distribution", "batch", "event", "support", "in", "gradient through draws"):
+        table = Table(
+            title=f"Sites (data plate: {self.binding.data_plate or 'none'})", title_justify="left"
+        )
+        for heading in (
+            "site",
+            "kind",
+            "distribution",
+            "batch",
+            "event",
+            "support",
+            "in",
+            "gradient through draws",
+        ):
             table.add_column(heading)
         for site in self.sites:
-            where = [w for w, there in (("model", site.in_model), ("guide", site.in_guide)) if there]
+            where = [
+                w for w, there in (("model", site.in_model), ("guide", site.in_guide)) if there
+            ]
             role = "observed" if site.observed else ("auxiliary" if site.auxiliary else "latent")
             path = "—" if site.observed else ("yes" if site.reparameterised else "no")
             table.add_row(
@@ -98,7 +111,7 @@ class Description:
 
 
 def describe(program: nn.Module, x: Any) -> Description:
-    """Looks at a program on a batch: its sites, its parameters' roles, and what each objective would need.
+    """Looks at a program on a batch: sites, parameters' roles, and what objectives would need.
 
     Arguments:
         program: The program.
@@ -118,12 +131,16 @@ def describe(program: nn.Module, x: Any) -> Description:
         (['z', 'x'], '')
     """
     binding = bind(program, x)
-    counts = {role: sum(p.numel() for p in binding.parameters((role,)).values()) for role in binding.roles}
+    counts = {
+        role: sum(p.numel() for p in binding.parameters((role,)).values()) for role in binding.roles
+    }
     reached = {name for names in binding.roles.values() for name in names}
     unused = sum(p.numel() for name, p in program.named_parameters() if name not in reached)
     if unused:
         counts["(reached by none)"] = unused
-    return Description(binding, counts, {name: _reason(o, binding) for name, o in OBJECTIVES.items()})
+    return Description(
+        binding, counts, {name: _reason(o, binding) for name, o in OBJECTIVES.items()}
+    )
 
 
 def _reason(objective: Objective, binding: Binding) -> str:

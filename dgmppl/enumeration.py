@@ -49,13 +49,13 @@ def check_enumerable(binding: Binding) -> None:
     for site in binding.latents:
         if not site.enumerable:
             raise ProgramError(
-                f"Site '{site.name}' ({site.distribution}) cannot be summed over: its values are not finitely "
-                "many scalars. Try ELBO() or IWAE() with a guide."
+                f"Site '{site.name}' ({site.distribution}) cannot be summed over: its values are "
+                "not finitely many scalars. Try ELBO() or IWAE() with a guide."
             )
         if not site.local or len(site.batch_shape) != 1:
             raise ProgramError(
-                f"Site '{site.name}' is not a single value a datum, so that sums over it do not factorise "
-                "over the data. Try ELBO() with a guide, or Pyro's TraceEnum_ELBO."
+                f"Site '{site.name}' is not a single value a datum, so that sums over it do not "
+                "factorise over the data. Try ELBO() with a guide, or Pyro's TraceEnum_ELBO."
             )
 
 
@@ -71,8 +71,8 @@ def enumerate_latents(binding: Binding, x: Any, *, limit: int = 2**20) -> Enumer
         The table of log-densities; with no latent at all it is log p(x) itself, `[B]`.
 
     Raises:
-        ProgramError: If a latent is not a single enumerable value a datum, or there are more configurations
-            than `limit`.
+        ProgramError: If a latent is not a single enumerable value a datum, or there are more
+            configurations than `limit`.
     """
     check_enumerable(binding)
     module = binding.program
@@ -86,13 +86,14 @@ def enumerate_latents(binding: Binding, x: Any, *, limit: int = 2**20) -> Enumer
     table = total.permute(*reversed(range(len(names))), -1) if names else total
     if table[..., 0].numel() > limit:
         raise ProgramError(
-            f"Expected at most {limit} configurations a datum, got {table[..., 0].numel()}. Try a guide."
+            f"Expected at most {limit} configurations a datum, got {table[..., 0].numel()}. Try a "
+            "guide."
         )
     return Enumeration(table, names)
 
 
 def _per_datum(binding: Binding, site: dict[str, Any], latents: int) -> Tensor:
-    """A site's log-density summed over the plates beside the data, `[C_L, …, C_1, B]` or broadcastable."""
+    """A site's log-density summed over the plates beside the data, `[C_L, …, C_1, B]` at most."""
     log_prob = site["fn"].log_prob(site["value"])
     if isinstance(site["mask"], Tensor):
         log_prob = torch.where(site["mask"], log_prob, log_prob.new_zeros(()))

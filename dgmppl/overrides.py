@@ -27,8 +27,8 @@ class OverrideError(ValueError):
 def apply_overrides(recipe: Any, overrides: Iterable[str]) -> Any:
     """A recipe with parts exchanged.
 
-    A path goes through the fields of dataclasses and the arguments of callables; a value is a Python
-    literal, or a call of an objective, estimator, schedule, pixel treatment or optimizer.
+    A path goes through the fields of dataclasses and the arguments of callables; a value is a
+    Python literal, or a call of an objective, estimator, schedule, pixel treatment or optimizer.
 
     Arguments:
         recipe: The recipe.
@@ -41,7 +41,7 @@ def apply_overrides(recipe: Any, overrides: Iterable[str]) -> Any:
         >>> from dgmppl.recipes import Recipe
         >>> from dgmppl.models.vae import VAE
         >>> recipe = Recipe(program=VAE)
-        >>> recipe = apply_overrides(recipe, ["program.z_dim=20", "objective=IWAE(num_particles=5)"])
+        >>> recipe = apply_overrides(recipe, ["program.z_dim=20", "objective=IWAE(5)"])
         >>> recipe.program.keywords, recipe.objective.num_particles
         ({'z_dim': 20}, 5)
     """
@@ -84,8 +84,8 @@ def _known(part: Any) -> dict[str, tuple[Any, Any]]:
     fn = part.func if isinstance(part, functools.partial) else part
     given = part.keywords if isinstance(part, functools.partial) else {}
     try:
-        hints = typing.get_type_hints(fn.__init__ if isinstance(fn, type) else fn)
-    except (NameError, TypeError, AttributeError):
+        hints = typing.get_type_hints(vars(fn)["__init__"] if isinstance(fn, type) else fn)
+    except (NameError, TypeError, AttributeError, KeyError):
         hints = {}
     known = {}
     for name, parameter in inspect.signature(fn).parameters.items():
@@ -154,7 +154,8 @@ def _checked(value: Any, annotation: Any, text: str) -> Any:
     if not _fits(value, annotation):
         wanted = getattr(annotation, "__name__", str(annotation))
         raise OverrideError(
-            f"'{text}': expected {wanted}, got {value!r} ({type(value).__name__}). Try a value of that type."
+            f"'{text}': expected {wanted}, got {value!r} ({type(value).__name__}). Try a value of "
+            "that type."
         )
     return float(value) if annotation is float else value
 

@@ -16,8 +16,8 @@ __all__ = ["Pair", "Program", "guide_of", "with_guide"]
 class Program(nn.Module):
     """A deep generative model written as a probabilistic program.
 
-    Subclasses write plain Pyro in `model` and, for latent variables, in `guide`. Any `nn.Module` with
-    these methods serves as a program; this class only adds `with_guide`.
+    Subclasses write plain Pyro in `model` and, for latent variables, in `guide`. Any `nn.Module`
+    with these methods serves as a program; this class only adds `with_guide`.
 
     Example:
         >>> import pyro, torch, dgmppl
@@ -35,7 +35,8 @@ class Program(nn.Module):
 
     #: Name of the plate over the i.i.d. data; `None` takes "data" or else the only outermost one.
     data_plate: str | None = None
-    #: Whether the networks take particles as a leading dimension; if not, particles are looped over.
+    #: Whether the networks take particles as a leading dimension; if not, particles are looped
+    # over.
     vectorized: bool = True
 
     def model(self, x: Any = None, n: int = 1) -> Any:
@@ -58,7 +59,7 @@ class Adopted(Program):
         self._functions = functions  # in a tuple, so that a module is not registered twice
 
     def call(self, fn: Callable[..., Any], x: Any) -> Any:
-        """Calls `fn(x)`, `fn(*x)` or `fn(**x)` for a batch that is a tensor, a tuple or a mapping."""
+        """Calls `fn(x)`, `fn(*x)` or `fn(**x)` as the batch is a tensor, a tuple or a mapping."""
         with OwnParameters(self.declared, self.declaring):
             if isinstance(x, Mapping):
                 return fn(**x)
@@ -68,15 +69,17 @@ class Adopted(Program):
 class Pair(Adopted):
     """Adopts a Pyro model and guide as they are.
 
-    `pyro.param` and `pyro.module` inside them are kept in this module: the global parameter store is
-    neither read nor written. Modules are found as the callables themselves, as the owners of bound
-    methods, and among the names that a function refers to.
+    `pyro.param` and `pyro.module` inside them are kept in this module: the global parameter store
+    is neither read nor written. Modules are found as the callables themselves, as the owners of
+    bound methods, and among the names that a function refers to.
 
     Arguments:
-        model: A Pyro model. It is called as `model(x)`, `model(*x)` or `model(**x)` for a batch that is a
-            tensor, a tuple or a mapping.
-        guide: A Pyro guide with the same arguments, or an `AutoGuide`; `None` if there are no latents.
-        data_plate: Name of the plate over the data; `None` takes "data" or else the only outermost one.
+        model: A Pyro model. It is called as `model(x)`, `model(*x)` or `model(**x)` for a batch
+            that is a tensor, a tuple or a mapping.
+        guide: A Pyro guide with the same arguments, or an `AutoGuide`; `None` if there are no
+            latents.
+        data_plate: Name of the plate over the data; `None` takes "data" or else the only outermost
+            one.
         vectorized: Whether the program tolerates particles as a leading dimension.
 
     Example:
@@ -129,9 +132,9 @@ class Guided(Adopted):
     """
 
     def __init__(self, program: nn.Module, guide: Callable[..., Any]):
-        inner = program.program if isinstance(program, Guided) else program
+        inner: nn.Module = program.program if isinstance(program, Guided) else program
         super().__init__(guide)
-        self.program = inner
+        self.program: nn.Module = inner
         self.data_plate = getattr(inner, "data_plate", None)
         self.vectorized = getattr(inner, "vectorized", True)
 

@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,10 @@ from dgmppl.data import DynamicBinarisation, load
 from dgmppl.objectives import ELBO, Objective
 from dgmppl.program import with_guide
 
-__all__ = ["DIGITS", "Recipe", "find_recipes"]
+__all__ = ["ADAM", "DIGITS", "Recipe", "find_recipes"]
+
+#: What nearly every recipe learns with.
+ADAM = partial(torch.optim.Adam, lr=1e-3)
 
 #: Handwritten digits, 8 × 8, binarised anew in every batch.
 DIGITS = partial(load, name="digits", pixels=DynamicBinarisation())
@@ -28,8 +31,8 @@ class Recipe:
     """All that `fit` needs, as data: every field can be exchanged from the command line.
 
     Arguments:
-        program: Builds the program: its class, or a `functools.partial` of it. A parameter named `data_dim` that
-            is left open is taken from the data.
+        program: Builds the program: its class, or a `functools.partial` of it. A parameter named
+            `data_dim` that is left open is taken from the data.
         objective: The learning principle.
         data: Takes `split=` and returns data, most often a `functools.partial` of `load`.
         guide: Program → guide that replaces its own, or `None`.
@@ -49,10 +52,10 @@ class Recipe:
     """
 
     program: Callable[..., nn.Module]
-    objective: Objective = ELBO()
+    objective: Objective = field(default_factory=ELBO)
     data: Callable[..., Any] = DIGITS
     guide: Callable[[nn.Module], Any] | None = None
-    optimizer: Callable[..., torch.optim.Optimizer] = partial(torch.optim.Adam, lr=1e-3)
+    optimizer: Callable[..., torch.optim.Optimizer] = ADAM
     schedule: Callable[..., Any] | None = None
     clip_gradient: Callable[..., Any] | None = None
     epochs: int = 20
@@ -74,9 +77,10 @@ class Recipe:
 
 
 def find_recipes() -> dict[str, Recipe]:
-    """Every recipe of the installed galleries (entry points of the group `dgmppl.recipes`), by name.
+    """Every recipe of the installed galleries, by name.
 
-    A gallery is a package whose modules each have a dict `recipes`.
+    Galleries are the entry points of the group `dgmppl.recipes`: packages whose modules each have
+    a dict `recipes`.
     """
     found: dict[str, Recipe] = {}
     for entry in importlib.metadata.entry_points(group="dgmppl.recipes"):

@@ -13,7 +13,14 @@ from torch import Tensor
 from dgmppl.data.nested import map_tensors
 from dgmppl.sites import Kind, NoDensityError, base_distribution, site_kind
 
-__all__ = ["ProgramError", "check_names", "check_parameters", "check_plates", "check_sites", "explain"]
+__all__ = [
+    "ProgramError",
+    "check_names",
+    "check_parameters",
+    "check_plates",
+    "check_sites",
+    "explain",
+]
 
 
 class ProgramError(ValueError):
@@ -81,7 +88,9 @@ def check_sites(sites: Mapping[str, Any], part: str) -> list[Tensor]:
     result = []
     for name, site in sites.items():
         if part == "model" and getattr(site["fn"], "has_rsample", None) is None:
-            raise ProgramError(f"Site '{name}' has no distribution but {type(site['fn']).__name__}.")
+            raise ProgramError(
+                f"Site '{name}' has no distribution but {type(site['fn']).__name__}."
+            )
         if part == "model" and site["is_observed"]:
             _check_shape(name, site)
         if site_kind(site) is not Kind.IMPLICIT:
@@ -94,12 +103,13 @@ def _check_shape(name: str, site: Any) -> None:
     expected = tuple(fn.batch_shape + fn.event_shape)
     if not isinstance(value, Tensor):
         raise ProgramError(
-            f"Site '{name}' observes a {type(value).__name__}. Expected a tensor of shape {expected}."
+            f"Site '{name}' observes a {type(value).__name__}. Expected a tensor of shape "
+            f"{expected}."
         )
     if tuple(value.shape) != expected:
         raise ProgramError(
-            f"Site '{name}' expected data of shape {expected}, got {tuple(value.shape)}. Try data of "
-            "that width, or a program built for this one."
+            f"Site '{name}' expected data of shape {expected}, got {tuple(value.shape)}. Try data "
+            "of that width, or a program built for this one."
         )
 
 
@@ -109,8 +119,8 @@ def _checked_log_prob(name: str, site: Any, part: str) -> Tensor:
     if site["is_observed"] and torch.is_floating_point(value) and not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())
         raise ProgramError(
-            f"Site '{name}' observes {bad} values that are NaN or infinite. Try removing those rows, or "
-            "a mask beside the data (pyro.poutine.mask) if entries are missing."
+            f"Site '{name}' observes {bad} values that are NaN or infinite. Try removing those "
+            "rows, or a mask beside the data (pyro.poutine.mask) if entries are missing."
         )
     try:
         log_prob = fn.log_prob(value)
@@ -124,8 +134,8 @@ def _checked_log_prob(name: str, site: Any, part: str) -> Tensor:
         ) from error
     if kind == "Delta" and site["is_observed"]:
         raise ProgramError(
-            f"Site '{name}' is a Delta likelihood: −∞ on real data. Try dgmppl.implicit('{name}', …) "
-            "for a generator without density, or a Normal around the value."
+            f"Site '{name}' is a Delta likelihood: −∞ on real data. Try dgmppl.implicit('{name}', "
+            "…) for a generator without density, or a Normal around the value."
         )
     mask = site["mask"]
     seen = log_prob if not isinstance(mask, Tensor) else torch.where(mask, log_prob, 0.0)
@@ -146,14 +156,16 @@ def _outside(fn: Any, value: Tensor) -> tuple[int, float] | None:
         return None
     if not wrong.any():
         return None
-    return int(wrong.sum()), float(value[wrong].flatten()[0] if wrong.shape == value.shape else value.max())
+    return int(wrong.sum()), float(
+        value[wrong].flatten()[0] if wrong.shape == value.shape else value.max()
+    )
 
 
 def _cure(kind: str) -> str:
     if kind == "Bernoulli":
         return (
-            "Expected 0 or 1. Try load(…, pixels=DynamicBinarisation()), or pyro's ContinuousBernoulli "
-            "for grey values."
+            "Expected 0 or 1. Try load(…, pixels=DynamicBinarisation()), or pyro's "
+            "ContinuousBernoulli for grey values."
         )
     return "Try data on that support, or a likelihood whose support the data lie in."
 
@@ -164,8 +176,9 @@ def check_parameters(trace: Any, part: str) -> None:
     for name, node in trace.nodes.items():
         if node["type"] == "param" and node["fn"] == get:
             raise ProgramError(
-                f"The {part} declares pyro.param('{name}'), which would live in Pyro's global store. Try "
-                "torch.nn.Parameter in the module, or dgmppl.Pair(model, guide), which keeps it."
+                f"The {part} declares pyro.param('{name}'), which would live in Pyro's global "
+                "store. Try torch.nn.Parameter in the module, or dgmppl.Pair(model, guide), which "
+                "keeps it."
             )
 
 

@@ -1,4 +1,4 @@
-"""Sites and their kinds: explicit (a density), implicit (draws only), energy (an unnormalised weight)."""
+"""Sites and their kinds: explicit (a density), implicit (draws), energy (a weight)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from torch import Tensor
 from dgmppl.data.nested import batch_length
 from dgmppl.distributions import Implicit, NoDensityError
 
-__all__ = ["Kind", "NoDensityError", "base_distribution", "data_plate", "implicit", "site_kind", "units"]
+__all__ = [
+    "Kind",
+    "NoDensityError",
+    "base_distribution",
+    "data_plate",
+    "implicit",
+    "site_kind",
+    "units",
+]
 
 
 class Kind(StrEnum):
@@ -68,7 +76,8 @@ def units(name: str, layer: Any, *, obs: Tensor | None = None) -> Tensor:
     Returns:
         The states, shape `batch_shape + [layer.size]`.
     """
-    return pyro.sample(name, layer.base_measure(), obs=obs, infer={"units": layer})
+    marked: Any = {"units": layer}
+    return pyro.sample(name, layer.base_measure(), obs=obs, infer=marked)
 
 
 def base_distribution(fn: Any) -> Any:

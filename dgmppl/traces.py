@@ -54,9 +54,10 @@ def trace(fn: Callable[..., Any], *args: Any, handlers: tuple[Any, ...] = ()) ->
 
 def sample_sites(trace: poutine.Trace) -> dict[str, dict[str, Any]]:
     """The sample sites of a trace by name, plates' subsampling and deterministic sites left out."""
+    nodes: dict[str, Any] = trace.nodes
     return {
         name: site
-        for name, site in trace.nodes.items()
+        for name, site in nodes.items()
         if site["type"] == "sample"
         and not site_is_subsample(site)
         and not site["infer"].get("_deterministic", False)
@@ -65,7 +66,8 @@ def sample_sites(trace: poutine.Trace) -> dict[str, dict[str, Any]]:
 
 def subsample_sites(trace: poutine.Trace) -> dict[str, dict[str, Any]]:
     """The plates' subsampling sites of a trace by name."""
-    return {n: s for n, s in trace.nodes.items() if s["type"] == "sample" and site_is_subsample(s)}
+    nodes: dict[str, Any] = trace.nodes
+    return {n: s for n, s in nodes.items() if s["type"] == "sample" and site_is_subsample(s)}
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """One weight kernel: per-site log p and log q of a program as `[K, B]` tables.
 
-K particles are the outermost dimension, B is the data plate. Bounds, their gradients, k-hat, effective
-sample sizes and evidence estimates are all reductions of these tables.
+K particles are the outermost dimension, B is the data plate. Bounds, their gradients, k-hat,
+effective sample sizes and evidence estimates are all reductions of these tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -64,8 +65,17 @@ class Draw:
             value = value.unsqueeze(0)
         return value if local else value.reshape(1 if particle_missing else -1, 1)
 
+    def like(self, name: str, table: Tensor) -> Tensor:
+        """A table `[K, B]` in the shape of a guide site's values, with ones for its event."""
+        fn = self.guide[name]["fn"]
+        shape = [1] * len(fn.batch_shape)
+        for dim, size in zip((self.binding.particle_dim, self.binding.data_dim), table.shape, strict=True):
+            if -dim <= len(shape):
+                shape[dim] = size
+        return table.reshape(*shape, *[1] * fn.event_dim)
+
     def _data_scale(self, site: dict[str, Any]) -> float:
-        """What a subsampled data plate multiplies its sites by: it belongs outside of any log-sum."""
+        """What a subsampled data plate multiplies its sites by; it belongs outside any log-sum."""
         for frame in site["cond_indep_stack"]:
             if frame.name == self.binding.data_plate and frame.full_size:
                 return frame.full_size / frame.size
@@ -117,7 +127,8 @@ class Weights:
             sites: Which sites to sum; all by default.
         """
         names = dict.fromkeys((*self.log_p, *self.log_q)) if sites is None else sites
-        local, shared = [], []
+        local: list[Tensor] = []
+        shared: list[Tensor] = []
         for name in names:
             power = self.powers.get(name, 1.0) if tempered else 1.0
             for table, sign in ((self.log_p.get(name), 1.0), (self.log_q.get(name), -1.0)):
@@ -133,17 +144,12 @@ class Weights:
         return _add(local), _add([self.log_q[n] for n in names if not self.is_local(n)])
 
     def scale_gradient(self, factor: Tensor) -> None:
-        """Multiplies the gradient that leaves the model towards each local draw by `factor` `[K, B]`."""
-        for k, run in enumerate(self.runs):
-            part = factor[k : k + 1] if len(self.runs) > 1 else factor
+        """Multiplies the gradient from the model to each local draw by `factor`, `[K, B]`."""
+        parts = factor.split(1) if len(self.runs) > 1 else (factor,)
+        for run, part in zip(self.runs, parts, strict=True):
             for name, value in run.crossed.items():
                 if self.is_local(name) and value.requires_grad:
-                    batch_dim = len(run.guide[name]["fn"].batch_shape)
-                    shape = [1] * value.dim()
-                    for dim, size in ((run.binding.particle_dim, len(part)), (run.binding.data_dim, part.shape[1])):
-                        if -dim <= batch_dim:
-                            shape[batch_dim + dim] = size
-                    value.register_hook(lambda grad, by=part.reshape(shape): grad * by)
+                    value.register_hook(partial(torch.mul, run.like(name, part)))
 
 
 Tensors = tuple[Tensor | float, Tensor | float]
@@ -228,7 +234,8 @@ def _run(
         values = {n: v.view_as(v) for n, v in values.items()}
         scored = _fixed(binding, x, drawn, values, rows, handlers)
     replay = Replay({**values, **rows})
-    model_trace = trace(binding.program.model, x, handlers=(replay, *handlers))  # type: ignore[arg-type]
+    model: Any = binding.program.model
+    model_trace = trace(model, x, handlers=(replay, *handlers))
     return Draw(binding, sample_sites(model_trace), drawn, scored, values if fixed_scores else {})
 
 
@@ -253,7 +260,7 @@ def _fixed(
     copies = {n: detached(s["fn"]) for n, s in drawn.items()} if len(drawn) == 1 else {}
     if copies and None not in copies.values():
         return {n: {**s, "fn": copies[n], "value": values[n]} for n, s in drawn.items()}
-    guide = guide_of(binding.program)
+    guide: Any = guide_of(binding.program)
     replay = (Replay({**values, **rows}), *handlers)
     again = with_fixed_parameters(binding.program, lambda: trace(guide, x, handlers=replay))
     return sample_sites(again)
@@ -263,11 +270,20 @@ def _tabulate(binding: Binding, runs: tuple[Draw, ...], size: int | None) -> Wei
     first = runs[0]
 
     def stack(sites: str) -> dict[str, Tensor]:
-        names = [n for n, s in getattr(first, sites).items() if not (sites == "scored" and s["is_observed"])]
+        names = [
+            n
+            for n, s in getattr(first, sites).items()
+            if not (sites == "scored" and s["is_observed"])
+        ]
         tables = {n: [run.log_prob(getattr(run, sites)[n]) for run in runs] for n in names}
         return {n: t[0] if len(t) == 1 else torch.cat(t) for n, t in tables.items()}
 
-    frames = [f for s in first.model.values() for f in s["cond_indep_stack"] if f.name == binding.data_plate]
+    frames = [
+        f
+        for s in first.model.values()
+        for f in s["cond_indep_stack"]
+        if f.name == binding.data_plate
+    ]
     rows, full = (frames[0].size, frames[0].full_size or 0) if frames else (1, 1)
     powers = {
         name: site["infer"]["power"]
@@ -277,5 +293,7 @@ def _tabulate(binding: Binding, runs: tuple[Draw, ...], size: int | None) -> Wei
     }
     log_p = stack("model")
     batch = max(table.shape[1] for table in log_p.values()) if log_p else 1
-    whole = full if full > rows else (size or batch)  # the program's own N, the caller's, or the batch
+    whole = (
+        full if full > rows else (size or batch)
+    )  # the program's own N, the caller's, or the batch
     return Weights(binding, runs, log_p, stack("scored"), powers, whole if frames else 1)

@@ -55,7 +55,9 @@ def resolve(name: str, data: str | None = None, overrides: Sequence[str] = ()) -
 
 def _from_file(path: Path, chosen: str) -> Recipe:
     if not path.exists():
-        raise FileNotFoundError(f"Expected a Python file at {path}, found none. Try an absolute path.")
+        raise FileNotFoundError(
+            f"Expected a Python file at {path}, found none. Try an absolute path."
+        )
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -70,8 +72,8 @@ def _from_file(path: Path, chosen: str) -> Recipe:
         return next(iter(recipes.values()))
     if chosen not in recipes:
         raise ValueError(
-            f"Expected one of {sorted(recipes)} from {path}. Try {path}:NAME; a file needs a dict `recipes` or "
-            "a subclass of dgmppl.Program."
+            f"Expected one of {sorted(recipes)} from {path}. Try {path}:NAME; a file needs a dict "
+            "`recipes` or a subclass of dgmppl.Program."
         )
     return recipes[chosen]
 
@@ -120,7 +122,7 @@ class Finished:
 
 
 def load_run(directory: str | Path) -> Finished:
-    """Rebuilds a run's program and loads its best parameters (its last where there is no validation).
+    """Rebuilds a run's program with its best parameters; its last where there is no validation.
 
     Raises:
         FileNotFoundError: If there is no run.
@@ -128,10 +130,14 @@ def load_run(directory: str | Path) -> Finished:
     """
     directory = Path(directory)
     if not (directory / "run.json").exists():
-        raise FileNotFoundError(f"Expected a run in {directory}, found no run.json. Try `dgmppl fit` first.")
+        raise FileNotFoundError(
+            f"Expected a run in {directory}, found no run.json. Try `dgmppl fit` first."
+        )
     settings = json.loads((directory / "run.json").read_text(encoding="utf-8"))
     if "recipe" not in settings:
-        raise ValueError(f"The run in {directory} was not made from a recipe. Try load_parameters in Python.")
+        raise ValueError(
+            f"The run in {directory} was not made from a recipe. Try load_parameters in Python."
+        )
     recipe = resolve(settings["recipe"], settings["data_source"], settings["overrides"])
     train, test = recipe.data(split="train"), as_data(recipe.data(split="test"))
     program = recipe.build(train)
@@ -141,4 +147,6 @@ def load_run(directory: str | Path) -> Finished:
     load_parameters(program, state["program"], f"Run {directory}")
     if torch.cuda.is_available():
         program.cuda()
-    return Finished(directory, recipe, program, test, History.read(directory / "metrics.jsonl"), settings)
+    return Finished(
+        directory, recipe, program, test, History.read(directory / "metrics.jsonl"), settings
+    )

@@ -7,9 +7,10 @@
 The same program serves every recipe: only the objective changes.
 
 References:
-    Auto-Encoding Variational Bayes, Diederik Kingma and Max Welling, 2013. https://arxiv.org/abs/1312.6114
-    Importance Weighted Autoencoders, Yuri Burda et al., 2015. https://arxiv.org/abs/1509.00519
-    β-VAE, Irina Higgins et al., 2017. https://openreview.net/forum?id=Sy2fzU9gl
+    Auto-Encoding Variational Bayes, Diederik Kingma and Max Welling, 2013.
+    https://arxiv.org/abs/1312.6114 Importance Weighted Autoencoders, Yuri Burda et al., 2015.
+    https://arxiv.org/abs/1509.00519 β-VAE, Irina Higgins et al., 2017.
+    https://openreview.net/forum?id=Sy2fzU9gl
 """
 
 from __future__ import annotations
@@ -68,13 +69,17 @@ class VAE(dgmppl.Program):
 recipes = {
     "vae": Recipe(program=VAE, objective=ELBO(), about="VAE by the evidence lower bound"),
     "beta-vae": Recipe(program=VAE, objective=ELBO(temper={"z": 4.0}), about="β-VAE, β = 4"),
-    "iwae": Recipe(program=VAE, objective=IWAE(num_particles=5), about="importance-weighted bound, K = 5"),
+    "iwae": Recipe(
+        program=VAE, objective=IWAE(num_particles=5), about="importance-weighted bound, K = 5"
+    ),
     "dreg": Recipe(
         program=VAE,
         objective=IWAE(num_particles=5, gradient=DoublyReparameterized()),
         about="IWAE with doubly reparameterised gradients, K = 5",
     ),
     "stl": Recipe(
-        program=VAE, objective=ELBO(gradient=StickingTheLanding()), about="VAE with path derivatives only"
+        program=VAE,
+        objective=ELBO(gradient=StickingTheLanding()),
+        about="VAE with path derivatives only",
     ),
 }

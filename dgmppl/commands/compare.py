@@ -16,7 +16,9 @@ from dgmppl.workspace import load_run
 __all__ = ["compare"]
 
 
-def compare(directories: Sequence[Path], *, num_particles: int, number: int | None, seed: int) -> Table:
+def compare(
+    directories: Sequence[Path], *, num_particles: int, number: int | None, seed: int
+) -> Table:
     """Ranks runs by evidence on the same data; differences are paired, datum by datum.
 
     Arguments:
@@ -44,13 +46,21 @@ def compare(directories: Sequence[Path], *, num_particles: int, number: int | No
         values[str(run.directory)], kinds[str(run.directory)] = result.value.double(), result.kind
     order = sorted(values, key=lambda name: -float(values[name].mean()))
     best = values[order[0]]
-    table = Table(title=f"log p(x) of {len(best)} held-out data, nats a datum", title_justify="left")
+    table = Table(
+        title=f"log p(x) of {len(best)} held-out data, nats a datum", title_justify="left"
+    )
     for heading in ("run", "kind", "log p(x)", "behind the first", "± s.e.", "better on"):
         table.add_column(heading, justify="left" if heading in ("run", "kind") else "right")
     for name in order:
         behind = best - values[name]
         error = float(behind.std()) / math.sqrt(len(behind)) if len(behind) > 1 else 0.0
         wins = float((values[name] > best).double().mean())
-        figures = [f"{float(values[name].mean()):.2f}", f"{float(behind.mean()):.2f}", f"{error:.2f}"]
-        table.add_row(name, kinds[name], *figures, "—" if name == order[0] else f"{100 * wins:.0f} %")
+        figures = [
+            f"{float(values[name].mean()):.2f}",
+            f"{float(behind.mean()):.2f}",
+            f"{error:.2f}",
+        ]
+        table.add_row(
+            name, kinds[name], *figures, "—" if name == order[0] else f"{100 * wins:.0f} %"
+        )
     return table

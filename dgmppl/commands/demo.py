@@ -28,11 +28,13 @@ def demo(directory: Path, *, seed: int, progress: bool) -> Iterator[RenderableTy
         seed: For everything.
         progress: Whether to show progress bars.
     """
-    yield "Two objectives for one program: p(z) = N(0, I), p(x|z) = Bernoulli(decoder(z)), on 8×8 digits.\n"
+    yield "One program, p(z) = N(0, I), p(x|z) = Bernoulli(decoder(z)), on 8×8 digits.\n"
     runs = {"vae": (), "iwae": ("objective.num_particles=10",)}
     began = time.monotonic()
     for name, extra in runs.items():
-        run = learn(name, directory / name, overrides=(*PROGRAM, *extra), seed=seed, progress=progress)
+        run = learn(
+            name, directory / name, overrides=(*PROGRAM, *extra), seed=seed, progress=progress
+        )
         yield f"{name}: learned {run.objective} for {run.epoch} epochs in {run.seconds:.0f} s"
     yield f"\nlearning took {time.monotonic() - began:.0f} s in all\n"
     paths = [directory / name for name in runs]
@@ -41,4 +43,4 @@ def demo(directory: Path, *, seed: int, progress: bool) -> Iterator[RenderableTy
     for path in paths:
         yield f"\n[bold]{path.name}[/bold]"
         yield from inspect(load_run(path), number=100, num_samples=1000, seed=seed)
-    yield f"\nEverything is in {directory}: pictures/, posterior.nc (open it with ArviZ), metrics.jsonl, run.json."
+    yield f"\nAll of it is in {directory}: pictures/, posterior.nc (for ArviZ), run.json."

@@ -18,7 +18,9 @@ from dgmppl.workspace import Finished, load_run
 __all__ = ["evaluate", "evaluate_run"]
 
 
-def evaluate(directories: Sequence[Path], *, num_particles: int, number: int | None, seed: int) -> Table:
+def evaluate(
+    directories: Sequence[Path], *, num_particles: int, number: int | None, seed: int
+) -> Table:
     """Scores runs on the same held-out data and keeps the figures in each run's `evidence.json`.
 
     Arguments:
@@ -36,7 +38,9 @@ def evaluate(directories: Sequence[Path], *, num_particles: int, number: int | N
         result, bits = evaluate_run(run, num_particles=num_particles, number=number, seed=seed)
         seconds = time.monotonic() - began
         if result.value is None:
-            table.add_row(directory.name, _data(run), result.kind, "—", "—", "—", "—", f"{seconds:.0f}")
+            table.add_row(
+                directory.name, _data(run), result.kind, "—", "—", "—", "—", f"{seconds:.0f}"
+            )
             continue
         figures = (f"{result.mean:.2f}", f"{result.mean_error:.2f}", f"{bits:.3f}")
         draws = str(result.num_particles or "—")
@@ -50,7 +54,12 @@ def evaluate_run(
     """One run's evidence and its bits a dimension."""
     data = run.test if number is None else run.test.first(number)
     result = evidence(run.program, data, num_particles, seed=seed)
-    record: dict[str, Any] = {"kind": result.kind, "seed": seed, "data": data.record, "reason": result.reason}
+    record: dict[str, Any] = {
+        "kind": result.kind,
+        "seed": seed,
+        "data": data.record,
+        "reason": result.reason,
+    }
     bits = float("nan")
     if result.value is not None:
         dims = data.values[0].numel() if isinstance(data.values, torch.Tensor) else 1

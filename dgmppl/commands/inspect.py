@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 
@@ -25,7 +26,7 @@ SKIPPED = (pictures.PictureError, ProgramError, ObjectiveError, NoDensityError)
 
 
 def inspect(run: Finished, *, number: int, num_samples: int, seed: int) -> Iterator[str]:
-    """Draws every picture that applies, writes `posterior.nc` and `diagnosis.txt`, and says what it did.
+    """Draws every picture that applies, writes `posterior.nc` and `diagnosis.txt`.
 
     Arguments:
         run: The run.
@@ -48,7 +49,9 @@ def inspect(run: Finished, *, number: int, num_samples: int, seed: int) -> Itera
                 diagnosis = diagnose(run.program, x, num_samples)
                 (run.directory / "diagnosis.txt").write_text(f"{diagnosis}\n", encoding="utf-8")
                 yield str(diagnosis)
-                posterior(run.program, x, num_samples).to_netcdf(str(run.directory / "posterior.nc"))
+                posterior(run.program, x, num_samples).to_netcdf(
+                    str(run.directory / "posterior.nc")
+                )
                 yield f"posterior draws: {run.directory / 'posterior.nc'}"
             except SKIPPED as error:
                 yield f"no posterior: {error}"
@@ -85,11 +88,10 @@ def _drawings(
 
 def save_samples(run: Finished, number: int, path: Path, seed: int) -> list[str]:
     """Draws from a run's prior into an `.npz` file, and a picture beside it."""
-    import numpy as np
-
     draws = generate(run.program, number, seed=seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **{name: value.cpu().numpy() for name, value in draws.items()})
+    arrays: dict[str, Any] = {name: value.cpu().numpy() for name, value in draws.items()}
+    np.savez_compressed(path, **arrays)
     lines = [f"draws: {path} ({', '.join(f'{n} {tuple(v.shape)}' for n, v in draws.items())})"]
     try:
         figure = pictures.samples(run.program, image_shape=run.test.image_shape)

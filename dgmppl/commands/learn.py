@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import dgmppl
-from dgmppl.data import TensorData, as_data
+from dgmppl.data import LoaderData, TensorData, as_data
 from dgmppl.inference import Run, fit
 from dgmppl.inference.randomness import seeded
 from dgmppl.workspace import resolve
@@ -51,7 +51,7 @@ def learn(
     train = as_data(recipe.data(split="train"))
     with seeded(seed):
         program = recipe.build(train)
-    train, held_out = _split(train, validation)
+    train, held_out = _split(train, validation) if validation else (train, None)
     return fit(
         program,
         train,
@@ -74,7 +74,9 @@ def learn(
             "overrides": list(overrides),
             "command": " ".join(sys.argv),
             "dgmppl": dgmppl.__version__,
-            "packages": {n: importlib.metadata.version(n) for n in ("numpy", "arviz", "safetensors")},
+            "packages": {
+                n: importlib.metadata.version(n) for n in ("numpy", "arviz", "safetensors")
+            },
         },
     )
 
@@ -85,8 +87,13 @@ def _absolute(name: str) -> str:
     return f"{Path(path).resolve()}{colon}{chosen}" if path.endswith(".py") else name
 
 
-def _split(data: TensorData, share: float) -> tuple[TensorData, TensorData | None]:
-    if not 0.0 <= share < 1.0:
-        raise ValueError(f"Expected a share of validation data in [0, 1), got {share}.")
-    held = round(share * len(data))
-    return (data[: len(data) - held], data[len(data) - held :]) if held else (data, None)
+def _split(data: TensorData | LoaderData, share: float) -> tuple[TensorData, TensorData]:
+    """The last part is held out."""
+    if not isinstance(data, TensorData):
+        raise ValueError(
+            "Expected data in memory to hold a share out. Try validation data of your own."
+        )
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"Expected a share of validation data between 0 and 1, got {share}.")
+    kept = len(data) - max(1, round(share * len(data)))
+    return data[:kept], data[kept:]

@@ -9,6 +9,8 @@ from torch import Tensor
 
 __all__ = ["Implicit", "NoDensityError"]
 
+_Shape = torch.Size | list[int] | tuple[int, ...]
+
 
 class NoDensityError(NotImplementedError):
     """The density of a site was asked for, and the site has none."""
@@ -47,12 +49,12 @@ class Implicit(TorchDistribution):
         """The real vectors of the event's shape."""
         return constraints.independent(constraints.real, len(self.event_shape))
 
-    def expand(self, batch_shape: torch.Size, _instance: object = None) -> Implicit:
+    def expand(self, batch_shape: _Shape, _instance: object = None) -> Implicit:
         """Broadcasts the draw to `batch_shape`."""
         value = self.value.expand(torch.Size(batch_shape) + self.event_shape)
         return Implicit(value, len(self.event_shape), self.name)
 
-    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
+    def rsample(self, sample_shape: _Shape = torch.Size()) -> Tensor:
         """The draw itself, shape `sample_shape + batch_shape + event_shape`."""
         return self.value.expand(torch.Size(sample_shape) + self.value.shape)
 

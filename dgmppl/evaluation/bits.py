@@ -15,8 +15,9 @@ def bits_per_dim(log_prob: Tensor, num_dims: int, *, levels: int | None = None) 
     Arguments:
         log_prob: log p(x) in nats, any shape.
         num_dims: Dimensions of one datum: 784 for 28 × 28 grey pixels.
-        levels: Grey levels, where x are dequantised values scaled to [0, 1]: their density is turned back
-            into that of the levels. `None` for discrete data, whose log p needs no such correction.
+        levels: Grey levels, where x are dequantised values scaled to [0, 1]: their density is
+            turned back into that of the levels. `None` for discrete data, whose log p needs no such
+            correction.
 
     Returns:
         Bits a dimension, the shape of `log_prob`; lower is better.

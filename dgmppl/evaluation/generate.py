@@ -33,19 +33,20 @@ def generate(
     Arguments:
         program: The program.
         n: How many data, from the prior; with `given` it follows from the values.
-        x: A batch whose observed sites are drawn anew: for conditional programs, whose conditions it
-            holds, and for adopted Pyro pairs, which need one for its shape.
+        x: A batch whose observed sites are drawn anew: for conditional programs, whose conditions
+            it holds, and for adopted Pyro pairs, which need one for its shape.
         given: Site → value `[n, …]` that is held, such as a latent code.
         posterior: Whether latents are drawn from the guide at `x`: reconstructions.
-        means: Whether to return the mean of the observed sites' distributions in place of their draws
-            (without `x`: of the program's last site). Pictures are clearer so.
+        means: Whether to return the mean of the observed sites' distributions in place of their
+            draws (without `x`: of the program's last site). Pictures are clearer so.
         seed: For the draws; `None` goes on with the present state.
 
     Returns:
         Site → value, one row a datum, without gradients.
 
     Raises:
-        ValueError: If `posterior` is asked for without `x` or without a guide, or a given site is unknown.
+        ValueError: If `posterior` is asked for without `x` or without a guide, or a given site is
+            unknown.
 
     Example:
         >>> from dgmppl.models.vae import VAE
@@ -70,10 +71,15 @@ def generate(
         sites = sample_sites(drawn)
         unknown = [name for name in given or {} if name not in sites]
         if unknown:
-            raise ValueError(f"Expected given sites of the model {list(sites)}, got '{unknown[0]}'.")
-        result = {n_: s["value"] for n_, s in drawn.nodes.items() if _shown(s)}
+            raise ValueError(
+                f"Expected given sites of the model {list(sites)}, got '{unknown[0]}'."
+            )
+        nodes: dict[str, Any] = drawn.nodes
+        result = {name: site["value"] for name, site in nodes.items() if _shown(site)}
         if means:
-            observed = [k for k, s in sites.items() if s["infer"].get("was_observed")] or [list(sites)[-1]]
+            observed = [k for k, s in sites.items() if s["infer"].get("was_observed")] or [
+                list(sites)[-1]
+            ]
             result |= {name: _mean(sites[name], name) for name in observed}
     return result
 

@@ -21,8 +21,8 @@ class Temper(Messenger):
         powers: Site name → power. Nested handlers multiply.
 
     References:
-        β-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework, Irina Higgins
-        et al., 2017. https://openreview.net/forum?id=Sy2fzU9gl
+        β-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework, Irina
+        Higgins et al., 2017. https://openreview.net/forum?id=Sy2fzU9gl
     """
 
     def __init__(self, powers: Mapping[str, float | Tensor]):

@@ -11,7 +11,13 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-__all__ = ["CheckpointError", "load_parameters", "read_checkpoint", "write_atomically", "write_checkpoint"]
+__all__ = [
+    "CheckpointError",
+    "load_parameters",
+    "read_checkpoint",
+    "write_atomically",
+    "write_checkpoint",
+]
 
 FORMAT = 1
 
@@ -43,21 +49,28 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: If the file is cut short, damaged, or not ours.
     """
     if not path.exists():
-        raise FileNotFoundError(f"Expected a checkpoint at {path}, found none. Try a run's directory.")
+        raise FileNotFoundError(
+            f"Expected a checkpoint at {path}, found none. Try a run's directory."
+        )
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"Checkpoint {path} is cut short or damaged ({error}). Try another checkpoint of the run, or start anew."
+            f"Checkpoint {path} is cut short or damaged ({error}). Try another checkpoint of the "
+            "run, or start anew."
         ) from error
     if not metadata.get("format", "").startswith("dgmppl "):
-        raise CheckpointError(f"Expected a checkpoint of dgmppl at {path}, got another safetensors file.")
+        raise CheckpointError(
+            f"Expected a checkpoint of dgmppl at {path}, got another safetensors file."
+        )
     return _unpack(json.loads(metadata["state"]), tensors)
 
 
-def load_parameters(program: nn.Module, state: dict[str, Tensor], origin: str = "the checkpoint") -> None:
+def load_parameters(
+    program: nn.Module, state: dict[str, Tensor], origin: str = "the checkpoint"
+) -> None:
     """Loads parameters and buffers into a program, all or none.
 
     Raises:
@@ -70,12 +83,13 @@ def load_parameters(program: nn.Module, state: dict[str, Tensor], origin: str = 
     if missing or extra or shapes:
         if shapes and not (missing or extra):
             name = shapes[0]
-            what = f"'{name}' has shape {tuple(state[name].shape)} there and {tuple(own[name].shape)} here"
+            there, here = tuple(state[name].shape), tuple(own[name].shape)
+            what = f"'{name}' has shape {there} there and {here} here"
         else:
             what = f"missing there: {missing[:3]}; unknown here: {extra[:3]}"
         raise CheckpointError(
-            f"{origin} belongs to another program than {type(program).__name__}: {what}. Try the program "
-            "and settings it was learned with (they stand in the run's run.json)."
+            f"{origin} belongs to another program than {type(program).__name__}: {what}. Try the "
+            "program and settings it was learned with (they stand in the run's run.json)."
         )
     program.load_state_dict(state)
 

@@ -23,7 +23,12 @@ class Display:
         self.console = Console(stderr=True, quiet=not shown)
         self.epochs, self.steps = epochs, steps
         self.live = shown and self.console.is_terminal
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         self.progress = Progress(*columns, console=self.console, disable=not self.live)
         self.task = self.progress.add_task("", total=epochs * steps)
 

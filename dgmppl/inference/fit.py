@@ -49,20 +49,22 @@ def fit(
 ) -> Run:
     """Learns a program in place.
 
-    The result depends on the seed and the settings only. With a directory, a run that was interrupted (or
-    killed) and resumed ends with the same bits as one that was not.
+    The result depends on the seed and the settings only. With a directory, a run that was
+    interrupted (or killed) and resumed ends with the same bits as one that was not.
 
     Arguments:
         program: A module with `model` and, where the objective needs one, `guide`.
-        data: A tensor, mapping or tuple of tensors, array, `.npz`/`.npy` path, named data set, Dataset or DataLoader.
+        data: A tensor, mapping or tuple of tensors, array, `.npz`/`.npy` path, named data set,
+            Dataset or DataLoader.
         objective: The learning principle; the ELBO by default.
         guide: Replaces the program's guide.
-        optimizer: Parameters → `torch.optim.Optimizer`, or a mapping from role ("model", "guide") to such.
+        optimizer: Parameters → `torch.optim.Optimizer`, or a mapping from role ("model", "guide")
+            to such.
         schedule: Optimizer → `LRScheduler`, stepped once an epoch.
         epochs: Passes over the data, in all (not in addition, when a run is resumed).
         batch_size: Data a step; `None` takes all at once.
-        validation: Held-out data; the bound on them is reported each epoch, and the best parameters kept in
-            `best.safetensors`.
+        validation: Held-out data; the bound on them is reported each epoch, and the best parameters
+            kept in `best.safetensors`.
         clip_gradient: Parameters → anything, called before each optimizer step.
         amp: `torch.bfloat16` or `torch.float16` for automatic mixed precision.
         device: "auto" (a GPU if there is one), or a device.

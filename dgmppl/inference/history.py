@@ -17,8 +17,10 @@ class History:
         path: A JSON-lines file that follows the rows, or `None`.
 
     Attributes:
-        steps: Dicts with `step`, `epoch`, `phase`, `value` (the bound, nats a datum) and a number a site.
-        epochs: Dicts with `epoch`, `value` (mean over the epoch), `validation` where there is one, `seconds`.
+        steps: Dicts with `step`, `epoch`, `phase`, `value` (the bound, nats a datum) and a number a
+            site.
+        epochs: Dicts with `epoch`, `value` (mean over the epoch), `validation` where there is one,
+            `seconds`.
 
     Example:
         >>> history = History()
@@ -60,7 +62,9 @@ class History:
         assert self._path is not None and self._file is not None
         self._file.close()
         rows = read_rows(self._path)
-        kept = [r for r in rows if (r["step"] <= step if r["kind"] == "steps" else r["epoch"] <= epoch)]
+        kept = [
+            r for r in rows if (r["step"] <= step if r["kind"] == "steps" else r["epoch"] <= epoch)
+        ]
         self.steps = [_bare(row) for row in kept if row["kind"] == "steps"]
         self.epochs = [_bare(row) for row in kept if row["kind"] == "epochs"]
         draft = self._path.with_suffix(".draft")

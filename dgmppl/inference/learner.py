@@ -81,10 +81,13 @@ class Learner:
             raise ValueError("Expected a directory to resume from. Try fit(…, directory=…).")
         if self.directory and self._last.exists() and not resume:
             raise FileExistsError(
-                f"Directory {self.directory} holds a run. Try resume=True to go on with it, or another directory."
+                f"Directory {self.directory} holds a run. Try resume=True to go on with it, or "
+                "another directory."
             )
         if self.directory and resume and not self._last.exists():
-            raise FileNotFoundError(f"Directory {self.directory} holds no run to resume. Try resume=False.")
+            raise FileNotFoundError(
+                f"Directory {self.directory} holds no run to resume. Try resume=False."
+            )
 
     def _prepare(self) -> None:
         """Binds the objective to the program on the first batch, and makes the players."""
@@ -95,18 +98,24 @@ class Learner:
         self.objective.check(self.binding)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
         self.players = [
-            Player(phase, self.binding, self.optimizer, self.schedule, self.clip_gradient, self.scaler)
+            Player(
+                phase, self.binding, self.optimizer, self.schedule, self.clip_gradient, self.scaler
+            )
             for phase in self.objective.phases(self.binding)
         ]
         if self.directory is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
         path = None if self.directory is None else self.directory / "metrics.jsonl"
-        self.run = Run(self.program, self.objective, History(path), self.directory, self._settings())
+        self.run = Run(
+            self.program, self.objective, History(path), self.directory, self._settings()
+        )
         self.ledger = Ledger(self.run.history, every=1 if self.device.type == "cpu" else 50)
         self.position, self.best = 0, -float("inf")
         self.epoch_start = randomness.snapshot()
         if self.directory is not None and not (self.directory / "run.json").exists():
-            write_atomically(self.directory / "run.json", json.dumps(self.run.settings, indent=2).encode())
+            write_atomically(
+                self.directory / "run.json", json.dumps(self.run.settings, indent=2).encode()
+            )
 
     def _settings(self) -> dict[str, Any]:
         """What was asked for, and of what machine."""
@@ -148,7 +157,9 @@ class Learner:
         saved = began
         current = randomness.snapshot()
         randomness.restore(self.epoch_start)
-        stream = batches(self.data, self.batch_size, shuffle=True, start=self.position, device=self.device)
+        stream = batches(
+            self.data, self.batch_size, shuffle=True, start=self.position, device=self.device
+        )
         if self.position:
             randomness.restore(current)
         self.program.train()
@@ -169,7 +180,9 @@ class Learner:
         progress = Progress(epoch, len(self.data))
         for player in self.players:
             for _ in range(player.phase.repeat):
-                with torch.autocast(self.device.type, self.amp or torch.bfloat16, enabled=self.amp is not None):
+                with torch.autocast(
+                    self.device.type, self.amp or torch.bfloat16, enabled=self.amp is not None
+                ):
                     loss = player.phase.loss(self.binding, x, progress)
                 place = {
                     "step": self.run.step,
@@ -184,7 +197,11 @@ class Learner:
         self.display.step({**self.ledger.last, "step": self.run.step})
 
     def _end_epoch(self, seconds: float) -> None:
-        row: dict[str, Any] = {"epoch": self.run.epoch + 1, **self.ledger.end_epoch(), "seconds": seconds}
+        row: dict[str, Any] = {
+            "epoch": self.run.epoch + 1,
+            **self.ledger.end_epoch(),
+            "seconds": seconds,
+        }
         if self.validation is not None:
             row["validation"] = self._validate()
         for player in self.players:
@@ -246,8 +263,9 @@ class Learner:
         for name in ("objective", "batch_size", "seed"):
             if state["settings"][name] != self.run.settings[name]:
                 raise CheckpointError(
-                    f"The run in {self.directory} was begun with {name}={state['settings'][name]}, now it is "
-                    f"{self.run.settings[name]}. Try the same setting, or another directory."
+                    f"The run in {self.directory} was begun with {name}={state['settings'][name]}, "
+                    f"now it is {self.run.settings[name]}. Try the same setting, or another "
+                    "directory."
                 )
         for player, part in zip(self.players, state["players"], strict=True):
             player.load(part)
@@ -264,4 +282,3 @@ class Learner:
 def _finite(program: nn.Module) -> bool:
     tensors: list[Tensor] = [p.detach() for p in program.parameters()]
     return all(bool(torch.isfinite(t).all()) for t in tensors if t.is_floating_point())
-

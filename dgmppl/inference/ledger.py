@@ -20,7 +20,7 @@ class NonFiniteError(FloatingPointError):
 
 
 class Ledger:
-    """Collects losses on the device and reads them together, so that a GPU is not waited for each step.
+    """Collects losses on the device and reads several at once: a GPU is not waited for each step.
 
     Arguments:
         history: Where rows go.
@@ -51,7 +51,14 @@ class Ledger:
         flat: list[Tensor] = []
         for _, loss in pending:
             flat += [loss.surrogate.detach(), loss.value, *loss.terms.values()]
-        numbers = iter(torch.stack([t.reshape(()).float() if t.dtype.itemsize < 4 else t.reshape(()).double() for t in flat]).tolist())
+        numbers = iter(
+            torch.stack(
+                [
+                    t.reshape(()).float() if t.dtype.itemsize < 4 else t.reshape(()).double()
+                    for t in flat
+                ]
+            ).tolist()
+        )
         for place, loss in pending:
             surrogate, value = next(numbers), next(numbers)
             terms = {name: next(numbers) for name in loss.terms}
@@ -85,7 +92,7 @@ def _check(place: dict[str, Any], surrogate: float, value: float, terms: dict[st
     bad = [name for name, number in terms.items() if not math.isfinite(number)]
     site = f"site '{bad[0].removeprefix('kl_')}'" if bad else "no single site (the sum overflows)"
     raise NonFiniteError(
-        f"The loss is not finite at step {place['step']} (epoch {place['epoch']}, batch {place['batch']}), phase "
-        f"'{place['phase']}', at {site}. Try a smaller learning rate, clip_gradient=…, or a look at that batch; "
-        "the last checkpoint is from before this step."
+        f"The loss is not finite at step {place['step']} (epoch {place['epoch']}, batch "
+        f"{place['batch']}), phase '{place['phase']}', at {site}. Try a smaller learning rate, "
+        "clip_gradient=…, or a look at that batch; the last checkpoint is from before this step."
     )

@@ -43,8 +43,9 @@ class Player:
         self.parameters = list(binding.parameters(phase.roles).values()) if phase.gradient else []
         if phase.gradient and not self.parameters:
             raise ObjectiveError(
-                f"The phase '{phase.name}' has no parameter to move: gradients reach none from the program's "
-                f"sites. Known roles: { {role: len(names) for role, names in binding.roles.items()} }. Try "
+                f"The phase '{phase.name}' has no parameter to move: gradients reach none from the "
+                "program's sites. Known roles: "
+                f"{ {role: len(names) for role, names in binding.roles.items()} }. Try "
                 "nn.Parameter or nn.Module attributes used in the model or the guide."
             )
         self.optimizers = self._optimizers(binding, optimizer)
@@ -106,6 +107,6 @@ class Player:
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    """A scheduler's state without functions, which belong to the program and not to a checkpoint."""
+    """A scheduler's state without functions, which no checkpoint can hold."""
     kept = (int, float, bool, str, list, tuple, dict, type(None), Tensor)
     return {name: value for name, value in state.items() if isinstance(value, kept)}

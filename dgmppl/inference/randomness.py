@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ def snapshot() -> dict[str, Tensor]:
     if torch.cuda.is_available():
         for i, state in enumerate(torch.cuda.get_rng_state_all()):
             states[f"cuda{i}"] = state
-    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    numpy_state: Any = np.random.get_state(legacy=True)
+    _, keys, position, has_gauss, gauss = numpy_state
     states["numpy"] = torch.tensor([*keys.tolist(), int(position), int(has_gauss)])
     states["numpy_gauss"] = torch.tensor(float(gauss), dtype=torch.float64)
     version, internal, last = random.getstate()

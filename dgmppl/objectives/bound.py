@@ -38,10 +38,10 @@ class Bound(Objective):
 
     Arguments:
         num_particles: K.
-        gradient: The estimator; `None` takes Pathwise where the guide's draws are reparameterised and
-            the score function elsewhere.
-        temper: Powers on sites (β), constant or scheduled by epoch: a mapping from site to power, or one
-            power for all latent sites. The reported value is the bound at power 1.
+        gradient: The estimator; `None` takes Pathwise where the guide's draws are reparameterised
+            and the score function elsewhere.
+        temper: Powers on sites (β), constant or scheduled by epoch: a mapping from site to power,
+            or one power for all latent sites. The reported value is the bound at power 1.
     """
 
     num_particles: int = 1
@@ -68,7 +68,7 @@ class Bound(Objective):
         """What multiplies each particle's score, `[K, B]` or `[1, B]`."""
 
     def path_factor(self, share: Tensor) -> Tensor:
-        """What doubly reparameterised path gradients are multiplied by beyond their share, `[K, B]`."""
+        """What multiplies doubly reparameterised path gradients beyond their share, `[K, B]`."""
         return share
 
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
@@ -82,8 +82,9 @@ class Bound(Objective):
         latents = [site.name for site in binding.latents]
         if latents and not binding.has_guide:
             raise ObjectiveError(
-                f"{name} needs a guide for the latent sites {latents}. Try guide=AutoNormal(program.model) "
-                "or a guide(self, x) method; MaximumLikelihood() sums over enumerable latents."
+                f"{name} needs a guide for the latent sites {latents}. Try "
+                "guide=AutoNormal(program.model) or a guide(self, x) method; MaximumLikelihood() "
+                "sums over enumerable latents."
             )
         unknown = [s for s in self._named_powers() if s not in binding.sites]
         if unknown:
@@ -109,8 +110,9 @@ class Bound(Objective):
         )
         if self.joint(binding) and w.batch != w.size:
             raise ObjectiveError(
-                f"{type(self).__name__} with {self.num_particles} particles of latents shared by all data is a "
-                f"bound on the whole set only: got {w.batch} of {w.size} data. Try batch_size=None, or ELBO()."
+                f"{type(self).__name__} with {self.num_particles} particles of latents shared by "
+                f"all data is a bound on the whole set only: got {w.batch} of {w.size} data. Try "
+                "batch_size=None, or ELBO()."
             )
         plain, tempered = self.log_weights(w)
         surrogate = -estimator.surrogate(self, w, *self._join(binding, tempered))
@@ -158,7 +160,9 @@ class Bound(Objective):
             table = local if isinstance(local, Tensor) else shared
             if isinstance(table, Tensor):
                 value = table.detach().mean() / (1 if w.is_local(name) else w.size)
-                result[name if name not in w.log_q else f"kl_{name}"] = value if name not in w.log_q else -value
+                result[name if name not in w.log_q else f"kl_{name}"] = (
+                    value if name not in w.log_q else -value
+                )
         return result
 
     def _estimator(self, binding: Binding) -> Estimator:

@@ -22,9 +22,10 @@ class ELBO(Bound):
     Arguments:
         num_particles: K, draws a datum.
         gradient: The estimator; `None` chooses.
-        temper: Powers on sites: `temper=4.0` or `{"z": 4.0}` is the β-VAE, `{"z": Linear(0, 1, 10)}` a warm-up.
-        analytic_kl: Whether KL(q‖p) is taken in closed form at the sites where Pyro knows it and the order
-            of sites allows it; the rest is estimated by draws.
+        temper: Powers on sites: `temper=4.0` or `{"z": 4.0}` is the β-VAE,
+            `{"z": Linear(0, 1, 10)}` a warm-up.
+        analytic_kl: Whether KL(q‖p) is taken in closed form at the sites where Pyro knows it and
+            the order of sites allows it; the rest is estimated by draws.
 
     References:
         Auto-Encoding Variational Bayes, Diederik Kingma and Max Welling, 2013.

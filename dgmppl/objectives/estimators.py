@@ -1,7 +1,7 @@
 """Gradient estimators for bounds on log p(x): how the guide's parameters learn from draws.
 
-Every estimator turns the per-particle log-weights and a bound's reduction over particles into a surrogate
-whose gradient estimates that of the expected bound.
+Every estimator turns the per-particle log-weights and a bound's reduction over particles into a
+surrogate whose gradient estimates that of the expected bound.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def _need_reparameterised(estimator: Estimator, binding: Binding) -> None:
     for site in binding.draws:
         if not site.reparameterised:
             raise ObjectiveError(
-                f"{type(estimator).__name__} needs draws that gradients pass through; site '{site.name}' "
-                f"({site.distribution}) has none. Try gradient=ScoreFunction(), or a reparameterised guide "
-                "such as a relaxed distribution."
+                f"{type(estimator).__name__} needs draws that gradients pass through; site "
+                f"'{site.name}' ({site.distribution}) has none. Try gradient=ScoreFunction(), or a "
+                "reparameterised guide such as a relaxed distribution."
             )
 
 
@@ -87,8 +87,8 @@ class Pathwise(Estimator):
 class StickingTheLanding(Estimator):
     """The pathwise gradient without the score of log q, whose mean is zero.
 
-    Its variance vanishes as the guide approaches the posterior. Unbiased for averages over particles (ELBO),
-    biased for log-averages of several (IWAE), where it is refused.
+    Its variance vanishes as the guide approaches the posterior. Unbiased for averages over
+    particles (ELBO), biased for log-averages of several (IWAE), where it is refused.
 
     References:
         Sticking the Landing, Geoffrey Roeder, Yuhuai Wu, David Duvenaud, 2017.
@@ -102,8 +102,9 @@ class StickingTheLanding(Estimator):
         _need_reparameterised(self, binding)
         if bound.num_particles > 1 and not bound.averages:
             raise ObjectiveError(
-                f"StickingTheLanding is biased for {type(bound).__name__} with {bound.num_particles} particles "
-                "(the dropped score no longer has mean zero). Try gradient=DoublyReparameterized()."
+                f"StickingTheLanding is biased for {type(bound).__name__} with "
+                f"{bound.num_particles} particles (the dropped score no longer has mean zero). Try "
+                "gradient=DoublyReparameterized()."
             )
 
     def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
@@ -120,8 +121,8 @@ class DoublyReparameterized(Estimator):
     StickingTheLanding.
 
     References:
-        Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives, George Tucker et al., 2018.
-        https://arxiv.org/abs/1810.04152
+        Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives, George Tucker et al.,
+        2018. https://arxiv.org/abs/1810.04152
     """
 
     fixed_scores = True
@@ -131,8 +132,8 @@ class DoublyReparameterized(Estimator):
         _need_reparameterised(self, binding)
         if not bound.averages and not any(site.local for site in binding.draws):
             raise ObjectiveError(
-                "DoublyReparameterized weighs draws inside the data plate, and this guide has none there. "
-                "Try gradient=Pathwise()."
+                "DoublyReparameterized weighs draws inside the data plate, and this guide has none "
+                "there. Try gradient=Pathwise()."
             )
 
     def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:

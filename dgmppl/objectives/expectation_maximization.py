@@ -18,18 +18,19 @@ __all__ = ["ExpectationMaximization"]
 
 @dataclass(frozen=True)
 class ExpectationMaximization(Objective):
-    """Alternates the exact posterior of discrete latents (E) with a maximisation of E_post[log p(x, z)] (M).
+    """Alternates the exact posterior of discrete latents (E) with a maximisation given it (M).
 
-    Where the program has a method `maximize(x, posterior)` that sets its parameters in closed form, with
-    `posterior` mapping site → p(z_i|x) `[B, C_i]`, the M step is that (on the whole data set the likelihood then
-    never falls). Elsewhere it is `maximization_steps` gradient steps.
+    The M step maximises E_{p(z|x)}[log p(x, z)]. Where the program has a method
+    `maximize(x, posterior)` that sets its parameters in closed form, with `posterior` mapping
+    site → p(z_i|x) `[B, C_i]`, it is that (on the whole data set the likelihood then never falls).
+    Elsewhere it is `maximization_steps` gradient steps.
 
     Arguments:
         maximization_steps: Gradient steps with one posterior, where there is no closed form.
 
     References:
-        Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur Dempster, Nan Laird, Donald Rubin,
-        1977. https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
+        Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur Dempster, Nan Laird,
+        Donald Rubin, 1977. https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
 
     Example:
         >>> print(ExpectationMaximization())
@@ -63,7 +64,8 @@ class ExpectationMaximization(Objective):
     def closed_form(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Computes the posterior and hands it to the program's own maximisation."""
         table = enumerate_latents(binding, x)
-        binding.program.maximize(x, {s: table.marginal(s) for s in table.sites})  # type: ignore[operator]
+        posterior = {site: table.marginal(site) for site in table.sites}
+        binding.program.maximize(x, posterior)  # type: ignore[operator]
         return self._report(table)
 
     @torch.no_grad()

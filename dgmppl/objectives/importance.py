@@ -19,8 +19,8 @@ class IWAE(Bound):
 
     Arguments:
         num_particles: K, draws a datum.
-        gradient: The estimator; `None` chooses. `DoublyReparameterized()` keeps the guide's gradient from
-            drowning in noise for large K.
+        gradient: The estimator; `None` chooses. `DoublyReparameterized()` keeps the guide's
+            gradient from drowning in noise for large K.
         temper: Powers on sites.
 
     References:

@@ -23,7 +23,7 @@ __all__ = ["MaximumLikelihood", "check_exact"]
 
 @dataclass(frozen=True)
 class MaximumLikelihood(Objective):
-    """log p(x), for programs without latent variables or with few discrete ones, which are summed over.
+    """log p(x), for programs whose latent variables are none, or few and discrete (summed over).
 
     Example:
         >>> print(MaximumLikelihood())

@@ -57,8 +57,8 @@ class Phase:
         roles: Whose parameters move.
         loss: Function of binding, batch and progress.
         repeat: How many times in a row.
-        gradient: Whether the parameters follow the surrogate's gradient; if not, `loss` itself moves
-            them (a closed-form step).
+        gradient: Whether the parameters follow the surrogate's gradient; if not, `loss` itself
+            moves them (a closed-form step).
     """
 
     roles: tuple[str, ...]
@@ -84,7 +84,7 @@ class Objective(ABC):
         """Raises ObjectiveError, with the cure, if the program cannot serve this objective."""
 
     def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
-        """The bound itself on a batch, nats a datum, moving nothing; by default the first phase's."""
+        """The bound on a batch, nats a datum; moves nothing. By default the first phase's."""
         return self.phases(binding)[0].loss(binding, x, progress).value
 
     @property
@@ -188,11 +188,12 @@ def refuse_undensified(binding: Binding, name: str) -> None:
     for site in binding.sites.values():
         if site.kind is Kind.IMPLICIT:
             raise ObjectiveError(
-                f"{name} needs the density of site '{site.name}', which is implicit. Try an objective with "
-                "a critic at that site, or a likelihood such as Normal around the draw."
+                f"{name} needs the density of site '{site.name}', which is implicit. Try an "
+                "objective with a critic at that site, or a likelihood such as Normal around the "
+                "draw."
             )
         if site.kind is Kind.ENERGY:
             raise ObjectiveError(
-                f"{name} needs a normalised density, and site '{site.name}' belongs to an energy whose log Z "
-                "is unknown. Try a contrastive objective."
+                f"{name} needs a normalised density, and site '{site.name}' belongs to an energy "
+                "whose log Z is unknown. Try a contrastive objective."
             )

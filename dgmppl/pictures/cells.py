@@ -68,8 +68,8 @@ class Cells(ABC):
         axes = figure.add_subplot()
         reading = self.paint(axes, cells)
         _frame(axes, shape, rows, columns, self.aspect)
-        for row in range(block, shape[0], block or shape[0]):
-            axes.axhline(row, color="white", linewidth=4)
+        for row in range(block, shape[0], block) if block else ():
+            axes.axhline(row, color=GREY, linewidth=0.8)
         axes.set_xlabel(axis, fontsize=9, color=INK)
         caption(axes, "\n".join(filter(None, (note, reading))))
         return figure
@@ -85,4 +85,3 @@ def _frame(
     axes.tick_params(length=0, labelsize=8, colors=INK)
     axes.spines[:].set_visible(False)
     axes.grid(False)
-    axes.patch.set_edgecolor(GREY)

@@ -24,18 +24,29 @@ class CurveCells(Cells):
 
     def paint(self, axes: Axes, cells: Tensor) -> str:
         """Features run from left to right; a single feature is a bar."""
-        values = cells.flatten(2).double().numpy() if cells.dim() > 2 else cells[..., None].double().numpy()
+        values = (
+            cells.flatten(2).double().numpy()
+            if cells.dim() > 2
+            else cells[..., None].double().numpy()
+        )
         low, high = float(values.min()), float(values.max())
         share = (values - low) / max(high - low, 1e-12)
         across = _across(values.shape[2])
         curves = [
-            np.column_stack([column + across, row + 1 - MARGIN - (1 - 2 * MARGIN) * np.resize(heights, len(across))])
+            np.column_stack(
+                [
+                    column + across,
+                    row + 1 - MARGIN - (1 - 2 * MARGIN) * np.resize(heights, len(across)),
+                ]
+            )
             for row, line in enumerate(share)
             for column, heights in enumerate(line)
         ]
         for row in range(values.shape[0]):
             for column in range(values.shape[1]):
-                axes.add_patch(Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, fill=False, edgecolor=PALE))
+                axes.add_patch(
+                    Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, fill=False, edgecolor=PALE)
+                )
         axes.add_collection(LineCollection(curves, colors=BLUE, linewidths=1.2))
         if values.shape[2] <= 8:
             points = np.concatenate(curves)

@@ -53,7 +53,7 @@ def _limits(values: np.ndarray, heat: bool) -> tuple[float, float]:
 
 def _tile(values: np.ndarray, gap: int) -> np.ndarray:
     """Pictures `[R, C, channels, H, W]` side by side, `[·, ·]` or `[·, ·, 3]`; gaps are white (not a number)."""
-    edge = ((0, 0), (0, 0), (0, 0), (gap, gap), (gap, gap))
+    edge = ((0, 0), (0, 0), (0, 0), (gap, 0), (gap, 0))
     padded = np.pad(values, edge, constant_values=np.nan)
     rows, columns, channels, height, width = padded.shape
     tiled = padded.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)

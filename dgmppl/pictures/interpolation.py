@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from dgmppl.binding import Binding, Site, bind
 from dgmppl.data import batch_length, map_tensors
 from dgmppl.data.nested import named_tensors
-from dgmppl.pictures.latents import from_units, is_discrete, latent_site, posterior_means, take, to_units
+from dgmppl.pictures.latents import (
+    from_units,
+    is_discrete,
+    latent_site,
+    posterior_means,
+    take,
+    to_units,
+)
 from dgmppl.pictures.observations import decode, observed_rows, observed_site
 from dgmppl.pictures.view import view_of
 
@@ -91,7 +98,9 @@ def _between(binding: Binding, ends: list[Any], shown: Site, steps: int) -> Tens
     index = torch.arange(pairs).repeat_interleave(steps)
     (x0, z0), (x1, z1) = (take(binding, x, z, index) for x, z in zip(ends, means, strict=True))
     values = {name: _mixed(binding, binding.sites[name], z0[name], z1[name], share) for name in z0}
-    return decode(binding, _switched(x0, x1, share > 0.5), values, len(index), shown).unflatten(0, (pairs, steps))
+    return decode(binding, _switched(x0, x1, share > 0.5), values, len(index), shown).unflatten(
+        0, (pairs, steps)
+    )
 
 
 def _mixed(binding: Binding, site: Site, first: Tensor, second: Tensor, share: Tensor) -> Tensor:

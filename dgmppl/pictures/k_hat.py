@@ -12,7 +12,11 @@ from dgmppl.pictures.style import BLUE, GREY, ORANGE, RED, canvas, legend
 
 __all__ = ["k_hat"]
 
-BANDS = ((-np.inf, 0.5, BLUE, "good, k̂ ≤ 0.5"), (0.5, 0.7, ORANGE, "fair, k̂ ≤ 0.7"), (0.7, np.inf, RED, "unreliable, k̂ > 0.7"))
+BANDS = (
+    (-np.inf, 0.5, BLUE, "good, k̂ ≤ 0.5"),
+    (0.5, 0.7, ORANGE, "fair, k̂ ≤ 0.7"),
+    (0.7, np.inf, RED, "unreliable, k̂ > 0.7"),
+)
 HIGHEST = 1.5
 
 
@@ -53,7 +57,15 @@ def k_hat(diagnosis: Any) -> Figure:
     for left, right, colour, label in BANDS:
         inside = (values > left) & (values <= right) if np.isfinite(left) else values <= right
         text = f"{label}: {100 * inside.mean():.0f} %"
-        axes.scatter(index[inside], shown[inside], s=14, color=colour, linewidths=0, label=text, clip_on=False)
+        axes.scatter(
+            index[inside],
+            shown[inside],
+            s=14,
+            color=colour,
+            linewidths=0,
+            label=text,
+            clip_on=False,
+        )
     over = values > HIGHEST
     axes.scatter(index[over], shown[over], s=40, marker="^", color=RED, linewidths=0, clip_on=False)
     for line in (0.5, 0.7):

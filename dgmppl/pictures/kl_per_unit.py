@@ -38,7 +38,9 @@ def kl_per_unit(diagnosis: Any) -> Figure:
         [2.0, 0.0]
     """
     if not diagnosis.kl:
-        raise PictureError("Expected latents with a divergence from the prior, got none. Try a program with a guide.")
+        raise PictureError(
+            "Expected latents with a divergence from the prior, got none. Try a program with a guide."
+        )
     figure = sheet(7.0, 2.6 * len(diagnosis.kl) + 0.5, "KL per latent unit")
     panels = figure.subplots(len(diagnosis.kl), 1, squeeze=False)[:, 0]
     for axes, (site, kl) in zip(panels, diagnosis.kl.items(), strict=True):
@@ -57,7 +59,12 @@ def _bars(axes: Axes, site: str, values: np.ndarray, active: int) -> None:
     if len(order) <= MOST_NAMES:
         axes.set_xticks(range(len(order)), [str(unit) for unit in order])
     axes.set_xlim(-0.6, max(len(order), 4) - 0.4)
-    axes.set_xlabel(f"unit of {site}" if len(order) <= MOST_NAMES else f"units of {site}, largest first")
+    axes.set_xlabel(
+        f"unit of {site}" if len(order) <= MOST_NAMES else f"units of {site}, largest first"
+    )
     axes.set_ylabel("KL (nats)")
     axes.set_ylim(min(0.0, float(values.min())), max(float(values.max()) * 1.08, 0.1))
-    caption(axes, f"{active} of {len(values)} units of {site} active (in blue), {values.sum():.1f} nats in all")
+    caption(
+        axes,
+        f"{active} of {len(values)} units of {site} active (in blue), {values.sum():.1f} nats in all",
+    )

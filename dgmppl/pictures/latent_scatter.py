@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +19,11 @@ __all__ = ["latent_scatter"]
 
 
 def latent_scatter(
-    program: nn.Module, x: Any, labels: Tensor | Sequence[Any] | None = None, *, site: str | None = None
+    program: nn.Module,
+    x: Any,
+    labels: Tensor | Sequence[Any] | None = None,
+    *,
+    site: str | None = None,
 ) -> Figure:
     """A point for each datum at its posterior mean: one unit, two units, or two principal components.
 
@@ -77,14 +80,22 @@ def _colour(axes: Axes, points: np.ndarray, labels: np.ndarray | None) -> None:
         return
     classes = np.unique(labels)
     if len(classes) > len(PALETTE):
-        image = axes.scatter(*points.T, s=size, c=labels.astype(float), cmap="viridis", linewidths=0)
+        image = axes.scatter(
+            *points.T, s=size, c=labels.astype(float), cmap="viridis", linewidths=0
+        )
         axes.get_figure().colorbar(image, ax=axes, label="label")  # type: ignore[union-attr]
         return
     for value, colour in zip(classes, PALETTE, strict=False):
         members = points[labels == value]
         axes.scatter(*members.T, s=size, color=colour, alpha=0.75, linewidths=0, label=str(value))
         text = axes.text(
-            *np.median(members, 0), str(value), fontsize=11, fontweight="bold", color=colour, ha="center", va="center"
+            *np.median(members, 0),
+            str(value),
+            fontsize=11,
+            fontweight="bold",
+            color=colour,
+            ha="center",
+            va="center",
         )
         text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     legend(axes, "label")

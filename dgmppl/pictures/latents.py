@@ -17,7 +17,16 @@ from dgmppl.pictures.error import PictureError
 from dgmppl.program import guide_of
 from dgmppl.traces import evaluating, isolated, module_device, sample_sites, trace
 
-__all__ = ["from_units", "is_discrete", "latent_site", "posterior_means", "prior_moments", "rows_first", "take", "to_units"]
+__all__ = [
+    "from_units",
+    "is_discrete",
+    "latent_site",
+    "posterior_means",
+    "prior_moments",
+    "rows_first",
+    "take",
+    "to_units",
+]
 
 DRAWS = 64
 DISCRETE = ("Boolean", "Integer", "OneHot", "Multinomial")
@@ -72,7 +81,9 @@ def posterior_means(binding: Binding, x: Any, seed: int = 0) -> dict[str, Tensor
     return {n: _average([run[n] for run in runs], binding.sites[n]) for n in names}
 
 
-def prior_moments(binding: Binding, x: Any, values: Mapping[str, Tensor], site: Site) -> tuple[Tensor, Tensor]:
+def prior_moments(
+    binding: Binding, x: Any, values: Mapping[str, Tensor], site: Site
+) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of a site under the model, given other latents: `[B, units]` each."""
     program = binding.program
     with torch.no_grad(), evaluating(program), seeded(0), isolated(device=module_device(program)):
@@ -105,7 +116,9 @@ def from_units(binding: Binding, site: Site, table: Tensor, like: Tensor) -> Ten
     return table.reshape(len(table), *shape).movedim(0, _data_dim(binding, site))
 
 
-def take(binding: Binding, x: Any, values: Mapping[str, Tensor], rows: Tensor) -> tuple[Any, dict[str, Tensor]]:
+def take(
+    binding: Binding, x: Any, values: Mapping[str, Tensor], rows: Tensor
+) -> tuple[Any, dict[str, Tensor]]:
     """Rows of a batch and of the latents' values; values shared by all data stay as they are."""
     batch = map_tensors(lambda tensor: tensor[rows], x)
     taken = {}

@@ -78,7 +78,9 @@ def _layers(relations: Relations) -> dict[str, int]:
     layers = dict.fromkeys(relations.nodes, 0)
     for _ in relations.nodes:
         for up, down in relations.edges:
-            layers[down] = max(layers[down], layers[up] + 1) if layers[up] < len(layers) else layers[down]
+            layers[down] = (
+                max(layers[down], layers[up] + 1) if layers[up] < len(layers) else layers[down]
+            )
     has_parents = {down for _, down in relations.edges}
     for name in relations.nodes:
         children = [layers[down] for up, down in relations.edges if up == name]
@@ -105,20 +107,32 @@ def _place(
     for plates, names in groups.items():
         for name in names:
             cells[columns[plates], layers[name]].append(name)
+    room: dict[int, float] = defaultdict(float)
     width: dict[int, float] = defaultdict(float)
     for (column, _), names in cells.items():
-        width[column] = max(width[column], sum(_room(relations.nodes[n]) for n in names))
-    ends = dict(zip(sorted(width), itertools.accumulate(width[c] for c in sorted(width)), strict=True))
+        room[column] = max(room[column], *(_room(relations.nodes[n]) for n in names))
+    for (column, _), names in cells.items():
+        width[column] = max(width[column], room[column] * len(names))
+    left = dict(zip(sorted(width), itertools.accumulate((width[c] for c in sorted(width)), initial=0.0)))
     positions: dict[str, tuple[float, float]] = {}
     for (column, layer), names in sorted(cells.items(), key=lambda item: item[0][1]):
-        parents = {n: [positions[u][0] for u, d in relations.edges if d == n and u in positions] for n in names}
-        names = sorted(names, key=lambda n: sum(parents[n]) / len(parents[n]) if parents[n] else 0.0)
-        free = width[column] - sum(_room(relations.nodes[n]) for n in names)
-        x = ends[column] - width[column] + free / 2
-        for name in names:
-            positions[name] = (x, -LAYER * layer)
-            x += _room(relations.nodes[name])
+        spine = left[column] + (width[column] - room[column]) / 2
+        for i, name in enumerate(_ordered(relations, names, positions)):
+            x = spine + (i - (len(names) - 1) / 2) * room[column]
+            positions[name] = (round(x, 3), round(-LAYER * layer, 3))
     return positions
+
+
+def _ordered(
+    relations: Relations, names: list[str], positions: Mapping[str, tuple[float, float]]
+) -> list[str]:
+    """Nodes of one layer from left to right, each near the middle of its parents."""
+
+    def middle(name: str) -> float:
+        across = [positions[up][0] for up, down in relations.edges if down == name and up in positions]
+        return sum(across) / len(across) if across else 0.0
+
+    return sorted(names, key=middle)
 
 
 def _room(node: Node) -> float:
@@ -128,16 +142,24 @@ def _room(node: Node) -> float:
 
 def _boxes(relations: Relations, positions: Mapping[str, tuple[float, float]]) -> dict[str, Box]:
     """Each plate around its nodes, with room for the plates inside it and for its label."""
-    members = {p: {n for n, node in relations.nodes.items() if p in node.plates} for p in relations.plates}
+    members = {
+        p: {n for n, node in relations.nodes.items() if p in node.plates} for p in relations.plates
+    }
     boxes = {}
     for plate, names in members.items():
-        inside = sum(1 for q, other in members.items() if q != plate and (other < names or (other == names and q > plate)))
+        inside = sum(
+            1
+            for q, other in members.items()
+            if q != plate and (other < names or (other == names and q > plate))
+        )
         pad = RADIUS + INSET * (1 + inside)
         nodes = [(positions[n], relations.nodes[n]) for n in names]
         boxes[plate] = (
             min(x - half_width(node) for (x, _), node in nodes) - pad + RADIUS,
             min(y for (_, y), _ in nodes) - pad - 0.12 * (1 + inside),
-            max(x + half_width(node) + LETTER * len(node.distribution) for (x, _), node in nodes) + pad - RADIUS,
+            max(x + half_width(node) + LETTER * len(node.distribution) for (x, _), node in nodes)
+            + pad
+            - RADIUS,
             max(y for (_, y), _ in nodes) + pad,
         )
     return boxes
@@ -150,7 +172,12 @@ def _faults(relations: Relations, trial: Layout) -> int:
         x, y = trial.positions[name]
         reach = half_width(node) + LETTER * len(node.distribution)
         for plate, (left, bottom, right, top) in trial.boxes.items():
-            outside = x + reach < left or x - half_width(node) > right or y + RADIUS < bottom or y - RADIUS > top
+            outside = (
+                x + reach < left
+                or x - half_width(node) > right
+                or y + RADIUS < bottom
+                or y - RADIUS > top
+            )
             faults += plate not in node.plates and not outside
     spots = [(round(x, 3), round(y, 3)) for x, y in trial.positions.values()]
     return faults + len(spots) - len(set(spots))

@@ -37,9 +37,13 @@ def losses(history: History) -> Figure:
         'Learning'
     """
     if not history.steps:
-        raise PictureError("Expected at least one step of learning, got an empty history. Try epochs=1.")
+        raise PictureError(
+            "Expected at least one step of learning, got an empty history. Try epochs=1."
+        )
     values = _curves(history, lambda row: {row.get("phase", "value"): row["value"]})
-    terms = _curves(history, lambda row: {k: v for k, v in row.items() if k not in PLACES})
+    terms = _curves(history, lambda row: {_readable(k): v for k, v in row.items() if k not in PLACES})
+    if len(values) == 1:
+        values = {"training data": next(iter(values.values()))}
     figure = sheet(7.5, 5.5 if terms else 3.4, "Learning")
     panels = figure.subplots(2 if terms else 1, 1, sharex=True, squeeze=False)[:, 0]
     _draw(panels[0], values, "bound (nats a datum)")
@@ -71,7 +75,7 @@ def _draw(axes: Axes, curves: dict[str, tuple[np.ndarray, np.ndarray]], label: s
         smooth = _smoothed(numbers)
         marker = "o" if len(steps) == 1 else ""
         axes.plot(steps, numbers, color=colour, alpha=0.25, linewidth=0.7)
-        axes.plot(steps, smooth, color=colour, linewidth=1.6, marker=marker, label=_readable(name))
+        axes.plot(steps, smooth, color=colour, linewidth=1.6, marker=marker, label=name)
         lows.append(np.percentile(smooth, 2))
         highs.append(np.percentile(smooth, 98))
     room = 0.08 * (max(highs) - min(lows)) or 1.0
@@ -82,19 +86,31 @@ def _draw(axes: Axes, curves: dict[str, tuple[np.ndarray, np.ndarray]], label: s
 def _validation(axes: Axes, history: History) -> None:
     """Dots at the last step of each epoch."""
     ends = {row["epoch"]: row["step"] for row in history.steps if {"epoch", "step"} <= row.keys()}
-    points = [(ends[r["epoch"]], r["validation"]) for r in history.epochs if "validation" in r and r["epoch"] in ends]
+    points = [
+        (ends[r["epoch"]], r["validation"])
+        for r in history.epochs
+        if "validation" in r and r["epoch"] in ends
+    ]
     if points:
-        axes.plot(*zip(*points, strict=True), "o", color=INK, markersize=2.5, label="held-out data", zorder=3)
+        axes.plot(
+            *zip(*points, strict=True),
+            "o",
+            color=INK,
+            markersize=2.5,
+            label="held-out data",
+            zorder=3,
+        )
 
 
 def _smoothed(numbers: np.ndarray) -> np.ndarray:
-    """A centred moving average whose window shrinks at the ends."""
+    """A centred moving average; at the ends, of the part of its window that there is."""
     half = len(numbers) // 100
     total = np.concatenate([[0.0], np.cumsum(numbers)])
-    reach = np.minimum(half, np.minimum(np.arange(len(numbers)), np.arange(len(numbers))[::-1]))
-    right, left = np.arange(len(numbers)) + reach + 1, np.arange(len(numbers)) - reach
+    place = np.arange(len(numbers))
+    left, right = np.maximum(place - half, 0), np.minimum(place + half + 1, len(numbers))
     return (total[right] - total[left]) / (right - left)
 
 
 def _readable(name: str) -> str:
-    return f"KL of {name.removeprefix('kl_')}" if name.startswith("kl_") else name
+    """A term's name in words."""
+    return f"KL of {name.removeprefix('kl_')}" if name.startswith("kl_") else f"site {name}"

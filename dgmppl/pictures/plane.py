@@ -10,7 +10,18 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dgmppl.pictures.style import BLUE, GREY, INK, ORANGE, PALETTE, caption, canvas, legend, plain, sheet
+from dgmppl.pictures.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    PALETTE,
+    canvas,
+    caption,
+    legend,
+    plain,
+    sheet,
+)
 
 __all__ = ["Plane"]
 
@@ -25,13 +36,17 @@ class Plane:
     def cloud(self, rows: Tensor, data: Tensor, title: str, note: str) -> Figure:
         """Data and draws beside each other on the same scale."""
         figure = sheet(7.5, 4.2, title)
-        panels = figure.subplots(1, 2, sharex=True, sharey=True)
+        panels = figure.subplots(1, 2)
+        limits = _limits(rows, data)
         for axes, points, colour, name in zip(
             panels, (data, rows), (GREY, BLUE), ("data", "draws"), strict=True
         ):
             _plane(axes)
+            axes.set(**limits, adjustable="box")
             _scatter(axes, points, colour)
-            caption(axes, f"{len(points)} {name}" + (f", {note}" if name == "draws" and note else ""))
+            caption(
+                axes, f"{len(points)} {name}" + (f", {note}" if name == "draws" and note else "")
+            )
         return figure
 
     def pairs(self, above: Tensor, below: Tensor, title: str, note: str) -> Figure:
@@ -62,9 +77,22 @@ class Plane:
         for path, label, colour in zip(cells, rows, PALETTE, strict=False):
             points = _points(path)
             axes.plot(*points.T, "-o", color=colour, markersize=3, linewidth=1.6, label=label)
-            axes.plot(*points[0], "o", color=colour, markersize=8, markerfacecolor="white", zorder=4)
+            axes.plot(
+                *points[0], "o", color=colour, markersize=8, markerfacecolor="white", zorder=4
+            )
         legend(axes, f"{axis}\n{columns[0]} (ring) to {columns[-1]}" if columns else None)
         return figure
+
+
+def _limits(*clouds: Tensor) -> dict[str, tuple[float, float]]:
+    """A square that holds all points."""
+    points = np.concatenate([_points(rows) for rows in clouds])
+    middle = (points.max(0) + points.min(0)) / 2
+    reach = 0.53 * max(float(np.ptp(points, 0).max()), 1e-9)
+    return {
+        f"{axis}lim": (centre - reach, centre + reach)
+        for axis, centre in zip("xy", middle.tolist(), strict=True)
+    }
 
 
 def _plane(axes: Axes) -> None:
@@ -76,7 +104,9 @@ def _plane(axes: Axes) -> None:
 
 def _scatter(axes: Axes, rows: Tensor, colour: str, label: str | None = None) -> None:
     size = 6.0 if len(rows) > 300 else 12.0
-    axes.scatter(*_points(rows).T, s=size, color=colour, alpha=0.6, linewidths=0, label=label, zorder=2)
+    axes.scatter(
+        *_points(rows).T, s=size, color=colour, alpha=0.6, linewidths=0, label=label, zorder=2
+    )
 
 
 def _points(rows: Tensor) -> np.ndarray:

@@ -102,18 +102,27 @@ def relations(binding: Binding, x: Any) -> Relations:
     with torch.no_grad(), evaluating(program), seeded(0), isolated(device=module_device(program)):
         if guide is not None:
             q_sites = trace(guide, batch, handlers=(q_seen,)).nodes
-        values = {n: torch.Tensor.as_subclass(s["value"], torch.Tensor) for n, s in q_sites.items() if _is_site(s)}
+        values = {
+            n: torch.Tensor.as_subclass(s["value"], torch.Tensor)
+            for n, s in q_sites.items()
+            if _is_site(s)
+        }
         replay = Replay({n: v for n, v in values.items() if n in binding.sites})
         p_sites = trace(program.model, batch, handlers=(replay, p_seen)).nodes  # type: ignore[arg-type]
     nodes = {n: _node(n, s) for n, s in p_sites.items() if _is_site(s)}
-    owners = {entry: [n for n, seen in p_seen.data.items() if entry in seen and n in nodes] for entry in _entries(x)}
+    owners = {
+        entry: [n for n, seen in p_seen.data.items() if entry in seen and n in nodes]
+        for entry in _entries(x)
+    }
     q_upstream = {n: _resolved(n, q_seen.upstream, nodes) for n in q_seen.upstream if n in nodes}
     inputs = _inputs(owners, p_seen.upstream | q_upstream, binding)
     return Relations(
         nodes={**inputs, **nodes},
         edges=_edges({n: up for n, up in p_seen.upstream.items() if n in nodes}, owners),
         guide_edges=_edges(q_upstream, owners),
-        guide_distributions=None if guide is None else {n: _distribution(q_sites[n]) for n in q_upstream},
+        guide_distributions=None
+        if guide is None
+        else {n: _distribution(q_sites[n]) for n in q_upstream},
         plates=_plates(p_sites, binding),
     )
 
@@ -146,7 +155,9 @@ def _distribution(site: Mapping[str, Any]) -> str:
     return type(base_distribution(site["fn"])).__name__
 
 
-def _resolved(name: str, upstream: Mapping[str, frozenset[str]], nodes: Mapping[str, Node]) -> frozenset[str]:
+def _resolved(
+    name: str, upstream: Mapping[str, frozenset[str]], nodes: Mapping[str, Node]
+) -> frozenset[str]:
     """What a guide's site depends on, through the guide's own auxiliary sites."""
     found: set[str] = set()
     open_, seen = set(upstream[name]), {name}
@@ -187,5 +198,14 @@ def _edges(
 
 def _plates(sites: Mapping[str, Any], binding: Binding) -> dict[str, str]:
     """Each plate's label: the data's by name alone, the others with their size."""
-    frames = {f.name: f for s in sites.values() if _is_site(s) for f in s["cond_indep_stack"] if f.dim is not None}
-    return {n: n if n == binding.data_plate else f"{n} × {f.full_size or f.size}" for n, f in frames.items()}
+    frames = {
+        f.name: f
+        for s in sites.values()
+        if _is_site(s)
+        for f in s["cond_indep_stack"]
+        if f.dim is not None
+    }
+    return {
+        n: n if n == binding.data_plate else f"{n} × {f.full_size or f.size}"
+        for n, f in frames.items()
+    }

@@ -14,8 +14,8 @@ __all__ = [
     "PALE",
     "PALETTE",
     "RED",
-    "caption",
     "canvas",
+    "caption",
     "legend",
     "plain",
     "sheet",
@@ -87,4 +87,5 @@ def legend(axes: Axes, title: str | None = None) -> None:
         fontsize=8,
         title_fontsize=8,
         borderaxespad=0.0,
+        handletextpad=0.4,
     )

@@ -10,7 +10,14 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, Site, bind
-from dgmppl.pictures.latents import from_units, latent_site, posterior_means, prior_moments, take, to_units
+from dgmppl.pictures.latents import (
+    from_units,
+    latent_site,
+    posterior_means,
+    prior_moments,
+    take,
+    to_units,
+)
 from dgmppl.pictures.observations import decode, observed_rows, observed_site
 from dgmppl.pictures.relations import relations
 from dgmppl.pictures.view import view_of
@@ -66,7 +73,9 @@ def traversal(
     view = view_of(data.shape[1:], image_shape)
     means = posterior_means(binding, x)
     activity = to_units(binding, latent, means[latent.name]).var(0, correction=0)
-    chosen = list(units) if units is not None else activity.argsort(descending=True)[:MOST_ROWS].tolist()
+    chosen = (
+        list(units) if units is not None else activity.argsort(descending=True)[:MOST_ROWS].tolist()
+    )
     deviations = torch.linspace(-3.0, 3.0, steps)
     cells = _moved(binding, x, means, latent, shown, chosen, deviations, datum)
     return view.grid(
@@ -77,7 +86,9 @@ def traversal(
         if units is None
         else "one unit a row; the others at the posterior mean of one datum",
         rows=[f"{latent.name}[{unit}]" for unit in chosen],
-        columns=[f"{value:+.3g}".replace("-", "−").replace("+0", "0") for value in deviations.tolist()],
+        columns=[
+            f"{value:+.3g}".replace("-", "−") if value else "0" for value in deviations.tolist()
+        ],
         axis="prior standard deviations from the prior mean",
     )
 

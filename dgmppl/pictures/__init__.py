@@ -1,0 +1,27 @@
+"""Pictures of programs and of what they learned, one a file; each function returns a matplotlib figure."""
+
+from dgmppl.pictures.error import PictureError
+from dgmppl.pictures.graph import graph
+from dgmppl.pictures.interpolation import interpolation
+from dgmppl.pictures.k_hat import k_hat
+from dgmppl.pictures.kl_per_unit import kl_per_unit
+from dgmppl.pictures.latent_scatter import latent_scatter
+from dgmppl.pictures.losses import losses
+from dgmppl.pictures.reconstructions import reconstructions
+from dgmppl.pictures.render import render
+from dgmppl.pictures.samples import samples
+from dgmppl.pictures.traversal import traversal
+
+__all__ = [
+    "PictureError",
+    "graph",
+    "interpolation",
+    "k_hat",
+    "kl_per_unit",
+    "latent_scatter",
+    "losses",
+    "reconstructions",
+    "render",
+    "samples",
+    "traversal",
+]
