@@ -164,6 +164,7 @@ def _look(program: nn.Module, x: Any) -> Binding:
     check_parameters(model_trace, "model")
     model_sites = sample_sites(model_trace)
     guide_sites = {} if guide_trace is None else sample_sites(guide_trace)
+    guide_sites = {n: s for n, s in guide_sites.items() if not s["is_observed"]}
     plate, dim = _data_plate(getattr(program, "data_plate", None), model_sites)
     check_names(model_sites, guide_sites, has_guide=guide is not None)
     check_plates(model_sites, guide_sites, plate)

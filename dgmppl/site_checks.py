@@ -49,7 +49,7 @@ def explain(part: str, x: Any) -> Iterator[None]:
 def check_names(model: Mapping[str, Any], guide: Mapping[str, Any], *, has_guide: bool) -> None:
     """The guide draws exactly the model's latent sites."""
     latents = [n for n, s in model.items() if not s["is_observed"] and s["type"] == "sample"]
-    drawn = [n for n, s in guide.items() if not s["is_observed"]]
+    drawn = list(guide)
     missing = [n for n in latents if n not in drawn]
     if has_guide and missing:
         raise ProgramError(

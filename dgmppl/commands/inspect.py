@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from dgmppl import pictures
 from dgmppl.binding import ProgramError, bind
+from dgmppl.data import batch_length, map_tensors, to_device
 from dgmppl.evaluation import generate
 from dgmppl.inference.randomness import seeded
 from dgmppl.objectives import ObjectiveError
@@ -41,10 +41,10 @@ def inspect(run: Finished, *, number: int, num_samples: int, seed: int) -> Itera
     folder.mkdir(exist_ok=True)
     with seeded(seed):
         data = run.test.first(number)
-        x = data.draw()
-        x = x if isinstance(x, torch.Tensor) is False else x.to(module_device(run.program))
+        x = to_device(data.draw(), module_device(run.program))
+        binding = bind(run.program, x)
         diagnosis = None
-        if bind(run.program, x).latents and bind(run.program, x).has_guide:
+        if binding.latents and binding.has_guide:
             try:
                 diagnosis = diagnose(run.program, x, num_samples)
                 (run.directory / "diagnosis.txt").write_text(f"{diagnosis}\n", encoding="utf-8")
@@ -74,16 +74,22 @@ def _drawings(
     drawings: dict[str, Callable[[], Figure]] = {
         "graph": lambda: pictures.graph(program, x),
         "losses": lambda: pictures.losses(run.history),
-        "samples": lambda: pictures.samples(program, image_shape=shape, like=x),
+        "samples": lambda: pictures.samples(program, x, image_shape=shape),
         "reconstructions": lambda: pictures.reconstructions(program, x, image_shape=shape),
         "traversal": lambda: pictures.traversal(program, x, image_shape=shape),
-        "interpolation": lambda: pictures.interpolation(program, x, image_shape=shape),
+        "interpolation": lambda: pictures.interpolation(program, *_ends(x), image_shape=shape),
         "latent_scatter": lambda: pictures.latent_scatter(program, x, labels=data.labels),
     }
     if diagnosis is not None:
         drawings["kl_per_unit"] = lambda: pictures.kl_per_unit(diagnosis)
         drawings["k_hat"] = lambda: pictures.k_hat(diagnosis)
     return drawings
+
+
+def _ends(x: Any) -> tuple[Any, Any]:
+    """Two sets of data to go between: the first rows and the next."""
+    half = min(6, batch_length(x) // 2)
+    return map_tensors(lambda t: t[:half], x), map_tensors(lambda t: t[half : 2 * half], x)
 
 
 def save_samples(run: Finished, number: int, path: Path, seed: int) -> list[str]:
@@ -93,8 +99,9 @@ def save_samples(run: Finished, number: int, path: Path, seed: int) -> list[str]
     arrays: dict[str, Any] = {name: value.cpu().numpy() for name, value in draws.items()}
     np.savez_compressed(path, **arrays)
     lines = [f"draws: {path} ({', '.join(f'{n} {tuple(v.shape)}' for n, v in draws.items())})"]
+    shape = run.test.image_shape
     try:
-        figure = pictures.samples(run.program, image_shape=run.test.image_shape)
+        figure = pictures.samples(run.program, run.test.first(64).draw(), image_shape=shape)
     except SKIPPED as error:
         return [*lines, f"no picture: {error}"]
     figure.savefig(path.with_suffix(".png"))

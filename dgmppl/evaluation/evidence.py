@@ -79,20 +79,20 @@ def evidence(
     x: Any,
     num_particles: int = 1000,
     *,
-    rows: int = 2**14,
+    rows: int | None = None,
     seed: int | None = None,
 ) -> Evidence:
     """log p(x) of each datum: exact where that can be, else by importance sampling.
 
     Memory does not grow with `num_particles`: at most `rows` pairs of particle and datum are in
-        memory
-    at once. A 784-200-200-50 VAE takes about 0.2 GiB with the default, whatever K.
+    memory at once. A 784-200-200-50 VAE takes about 75 MiB beyond the data on a CPU, for any K.
 
     Arguments:
         program: The program.
         x: Data: anything that `fit` takes.
         num_particles: Draws a datum, K.
-        rows: Most pairs of particle and datum at once.
+        rows: Most pairs of particle and datum at once; `None` takes 2,048 on a CPU, where small
+            chunks stay in its caches, and 131,072 on a GPU.
         seed: For the draws (and for data that are binarised anew); `None` goes on with the present
             state.
 
@@ -113,6 +113,7 @@ def evidence(
     """
     data = as_data(x)
     device = module_device(program)
+    rows = rows or (2**11 if device.type == "cpu" else 2**17)
     with torch.no_grad(), evaluating(program), nullcontext() if seed is None else seeded(seed):
         first = next(iter(batches(data, min(rows, 128), device=device))).x
         binding = bind(program, first)

@@ -1,4 +1,4 @@
-"""Pictures of programs and of what they learned, one a file; each function returns a matplotlib figure."""
+"""Pictures of programs and of what they learned; each function returns a matplotlib figure."""
 
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.graph import graph

@@ -31,7 +31,11 @@ class Cells(ABC):
 
     @abstractmethod
     def paint(self, axes: Axes, cells: Tensor) -> str:
-        """Paints cells `[R, C, …]`, row r, column c from (c, r) to (c + 1, r + 1); returns how to read them."""
+        """Paints cells `[R, C, …]`, each one unit wide and high: row r, column c begins at (c, r).
+
+        Returns:
+            How to read a cell, or "".
+        """
 
     def cloud(self, rows: Tensor, data: Tensor, title: str, note: str) -> Figure:
         """Rows `[N, …]` in a table that is about square; empty cells are left out at the end."""
@@ -60,18 +64,19 @@ class Cells(ABC):
         axis: str = "",
         block: int = 0,
     ) -> Figure:
-        """The table with its labels; every `block` rows stand a little apart."""
+        """The table with its labels; a line sets every `block` rows apart."""
         shape = cells.shape[:2]
         wide = min(self.size, WIDEST / shape[1])
-        width = max(4.5, wide * shape[1] + (1.2 if rows else 0.3))
-        figure = sheet(width, wide * self.aspect * shape[0] + (1.4 if columns else 0.9), title)
+        margin = 0.3 + 0.075 * max(map(len, rows), default=0)
+        width = max(4.5, wide * shape[1] + margin)
+        figure = sheet(width, wide * self.aspect * shape[0] + (1.1 if columns else 0.65), title)
         axes = figure.add_subplot()
         reading = self.paint(axes, cells)
         _frame(axes, shape, rows, columns, self.aspect)
         for row in range(block, shape[0], block) if block else ():
             axes.axhline(row, color=GREY, linewidth=0.8)
         axes.set_xlabel(axis, fontsize=9, color=INK)
-        caption(axes, "\n".join(filter(None, (note, reading))))
+        caption(axes, note, reading)
         return figure
 
 

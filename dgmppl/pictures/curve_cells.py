@@ -1,4 +1,4 @@
-"""A table of small curves, for data that are neither pictures nor points in the plane."""
+"""A table of small curves, for data that are neither pictures nor one or two numbers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dgmppl.pictures.style import BLUE, PALE
 __all__ = ["CurveCells"]
 
 MARGIN = 0.08
+MOST_DOTS = 8
 
 
 class CurveCells(Cells):
@@ -23,38 +24,18 @@ class CurveCells(Cells):
     aspect = 0.7
 
     def paint(self, axes: Axes, cells: Tensor) -> str:
-        """Features run from left to right; a single feature is a bar."""
-        values = (
-            cells.flatten(2).double().numpy()
-            if cells.dim() > 2
-            else cells[..., None].double().numpy()
-        )
+        """Features run from left to right, dots mark them where they are few."""
+        values = cells.flatten(2).double().numpy()
         low, high = float(values.min()), float(values.max())
-        share = (values - low) / max(high - low, 1e-12)
-        across = _across(values.shape[2])
-        curves = [
-            np.column_stack(
-                [
-                    column + across,
-                    row + 1 - MARGIN - (1 - 2 * MARGIN) * np.resize(heights, len(across)),
-                ]
-            )
-            for row, line in enumerate(share)
-            for column, heights in enumerate(line)
-        ]
-        for row in range(values.shape[0]):
-            for column in range(values.shape[1]):
-                axes.add_patch(
-                    Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, fill=False, edgecolor=PALE)
-                )
-        axes.add_collection(LineCollection(curves, colors=BLUE, linewidths=1.2))
-        if values.shape[2] <= 8:
-            points = np.concatenate(curves)
-            axes.scatter(points[:, 0], points[:, 1], s=4, color=BLUE)
-        features = f"{values.shape[2]} features" if values.shape[2] > 1 else "one feature"
-        return f"a cell: {features}, from {low:.3g} (bottom) to {high:.3g} (top)"
-
-
-def _across(features: int) -> np.ndarray:
-    """Where features lie between a cell's left (0) and right (1)."""
-    return np.linspace(2 * MARGIN, 1 - 2 * MARGIN, max(features, 2))
+        rows, columns, features = values.shape
+        row, column = np.indices((rows, columns))
+        room = 1 - 2 * MARGIN
+        across = column[..., None] + np.linspace(2 * MARGIN, 1 - 2 * MARGIN, features)
+        up = row[..., None] + 1 - MARGIN - room * (values - low) / max(high - low, 1e-12)
+        curves = np.stack([across, up], -1).reshape(-1, features, 2)
+        axes.add_collection(LineCollection(list(curves), colors=BLUE, linewidths=1.2))
+        if features <= MOST_DOTS:
+            axes.plot(across.ravel(), up.ravel(), "o", color=BLUE, markersize=2)
+        for corner in zip(column.ravel() + 0.03, row.ravel() + 0.03, strict=True):
+            axes.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=PALE))
+        return f"a cell: {features} features, from {low:.3g} (bottom) to {high:.3g} (top)"

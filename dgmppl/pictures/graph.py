@@ -11,8 +11,10 @@ from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Patch, 
 from torch import nn
 
 from dgmppl.binding import bind
-from dgmppl.pictures.layout import RADIUS, Layout, half_width, layout
-from dgmppl.pictures.relations import Node, Relations, Role, relations
+from dgmppl.pictures.follow import follow
+from dgmppl.pictures.layout import Layout, layout
+from dgmppl.pictures.plates import RADIUS, half_width
+from dgmppl.pictures.relations import Node, Relations, Role
 from dgmppl.pictures.shortened import shortened
 from dgmppl.pictures.style import BLUE, GREY, INK, PALE, caption, sheet
 
@@ -20,15 +22,17 @@ __all__ = ["graph"]
 
 INCHES = 0.72  # one unit of the layout
 
+COMPUTED = (Role.DETERMINISTIC, Role.FACTOR)
+SMALL: dict[str, Any] = {"fontsize": 7, "color": GREY}
 FILL = {Role.OBSERVED: PALE, Role.FACTOR: INK}
 
 
 def graph(program: nn.Module, x: Any) -> Figure:
     """Draws the model, and beside it what the guide infers each latent from.
 
-    White circles are latent, grey ones observed, double dashed ones computed from others; black squares are
-    factors, open squares are entries of the batch that only condition. Rounded boxes are plates. Distributions
-    stand beside their sites; networks and parameters are not drawn.
+    White circles are latent, grey ones observed, double dashed ones computed from others; black
+    squares are factors, open boxes are entries of the batch that only condition. Rounded boxes are
+    plates. Distributions stand beside their sites; networks and parameters are not drawn.
 
     Arguments:
         program: The program.
@@ -45,18 +49,19 @@ def graph(program: nn.Module, x: Any) -> Figure:
         ['model  p(z, x)', 'guide  q(z | x)']
     """
     binding = bind(program, x)
-    found, note = shortened(relations(binding, x))
+    found, note = shortened(follow(binding, x))
     places = layout(found)
     left, bottom, right, top = places.extent
     panels = 1 if found.guide_distributions is None else 2
     size = (max(2.8, INCHES * (right - left)) * panels + 0.3, INCHES * (top - bottom) + 0.8)
     figure = sheet(*size, "Graphical model")
     axes = figure.subplots(1, panels, squeeze=False)[0]
-    model = {name: node.distribution for name, node in found.nodes.items()}
-    _panel(axes[0], found, places, model, " ".join(filter(None, (_model_title(found), note))))
+    model = {name: node.beside for name, node in found.nodes.items()}
+    _panel(axes[0], found, places, model, _model_title(found), note)
     _arrows(axes[0], found, places, found.edges, color=INK)
     if found.guide_distributions is not None:
-        _panel(axes[1], found, places, found.guide_distributions, _guide_title(found))
+        shown = {n: "" for n, node in found.nodes.items() if node.role not in COMPUTED}
+        _panel(axes[1], found, places, shown | found.guide_distributions, _guide_title(found))
         _arrows(axes[1], found, places, found.guide_edges, color=BLUE, linestyle=(0, (4, 2)))
     return figure
 
@@ -64,7 +69,7 @@ def graph(program: nn.Module, x: Any) -> Figure:
 def _names(found: Relations, *roles: Role) -> str:
     """Names of some nodes, or none where a title would grow too long."""
     names = [name for name, node in found.nodes.items() if node.role in roles]
-    return ", ".join(names) if len(names) <= 4 else ", ".join([*names[:2], "…", names[-1]])
+    return ", ".join(names) if len(names) <= 4 else ", ".join([*names[:2], "…"])
 
 
 def _model_title(found: Relations) -> str:
@@ -78,38 +83,26 @@ def _guide_title(found: Relations) -> str:
 
 
 def _panel(
-    axes: Axes, found: Relations, places: Layout, distributions: Mapping[str, str], title: str
+    axes: Axes, found: Relations, places: Layout, shown: Mapping[str, str], *notes: str
 ) -> None:
-    """Plates and nodes, without arrows."""
+    """Plates, and the nodes to show with their small print; no arrows."""
     left, bottom, right, top = places.extent
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     axes.axis("off")
-    caption(axes, title)
+    caption(axes, *notes)
     for plate, (x0, y0, x1, y1) in places.boxes.items():
         style = f"round,pad=0,rounding_size={min(0.15, (y1 - y0) / 2)}"
-        box = FancyBboxPatch(
-            (x0, y0), x1 - x0, y1 - y0, boxstyle=style, facecolor="none", edgecolor=GREY
+        axes.add_patch(
+            FancyBboxPatch((x0, y0), x1 - x0, y1 - y0, style, fill=False, edgecolor=GREY)
         )
-        axes.add_patch(box)
-        axes.text(
-            x1 - 0.08,
-            y0 + 0.06,
-            found.plates[plate],
-            ha="right",
-            va="bottom",
-            fontsize=7,
-            color=GREY,
-        )
-    for name, (x, y) in places.positions.items():
-        node = found.nodes[name]
+        axes.text(x1 - 0.08, y0 + 0.06, found.plates[plate], ha="right", va="bottom", **SMALL)
+    for name, beside in shown.items():
+        node, (x, y) = found.nodes[name], places.positions[name]
         for patch in _outline(node, x, y):
             axes.add_patch(patch)
         if node.role is not Role.FACTOR:
             axes.text(x, y, name, ha="center", va="center", fontsize=9, color=INK, zorder=4)
-        beside = name if node.role is Role.FACTOR else distributions.get(name, "")
-        axes.text(
-            x + half_width(node) + 0.07, y, beside, ha="left", va="center", fontsize=7, color=GREY
-        )
+        axes.text(x + half_width(node) + 0.07, y, beside, ha="left", va="center", **SMALL)
 
 
 def _outline(node: Node, x: float, y: float) -> list[Patch]:
@@ -162,12 +155,12 @@ def _arrows(
 def _bend(
     start: tuple[float, float], end: tuple[float, float], others: Iterable[tuple[float, float]]
 ) -> float:
-    """How much to bend an arrow: to the left, away from the small print, where a node is in its way."""
+    """How much to bend an arrow where a node is in its way: to the left, off the small print."""
     (x0, y0), (x1, y1) = start, end
     length = max(1e-9, (x1 - x0) ** 2 + (y1 - y0) ** 2)
     for x, y in others:
         along = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length
         away = abs((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / length**0.5
         if 0 < along < 1 and away < RADIUS:
-            return -0.4 if y1 < y0 else 0.4
+            return 0.3 if y1 < y0 else -0.3
     return 0.0

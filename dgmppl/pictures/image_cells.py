@@ -41,7 +41,7 @@ class ImageCells(Cells):
         if self.heat:
             bar = axes.get_figure().colorbar(image, ax=axes, shrink=0.8)  # type: ignore[union-attr]
             bar.ax.tick_params(labelsize=8, color=GREY)
-            bar.outline.set_visible(False)  # type: ignore[operator]
+            bar.outline.set_visible(False)
         return ""
 
 
@@ -52,7 +52,7 @@ def _limits(values: np.ndarray, heat: bool) -> tuple[float, float]:
 
 
 def _tile(values: np.ndarray, gap: int) -> np.ndarray:
-    """Pictures `[R, C, channels, H, W]` side by side, `[·, ·]` or `[·, ·, 3]`; gaps are white (not a number)."""
+    """Pictures `[R, C, channels, H, W]` side by side, `[·, ·]` or `[·, ·, 3]`; gaps are white."""
     edge = ((0, 0), (0, 0), (0, 0), (gap, 0), (gap, 0))
     padded = np.pad(values, edge, constant_values=np.nan)
     rows, columns, channels, height, width = padded.shape

@@ -37,9 +37,10 @@ def interpolation(
     data_site: str | None = None,
     image_shape: Sequence[int] | None = None,
 ) -> Figure:
-    """A row for each pair of data: the means of p(x|z) on the straight line between their posterior means.
+    """A row for each pair of data: the means of p(x|z) between their posterior means of z.
 
-    Discrete latents and the batch's conditions change from the first datum's to the second's half-way.
+    Continuous latents move on the straight line; discrete ones, and the batch's conditions, change
+    from the first datum's to the second's half-way.
 
     Arguments:
         program: A program with a guide and a continuous latent.
@@ -65,7 +66,8 @@ def interpolation(
     """
     if batch_length(x0) != batch_length(x1):
         raise ValueError(
-            f"Expected batches of one length, got {batch_length(x0)} and {batch_length(x1)}. Try x[:8], x[8:16]."
+            f"Expected batches of one length, got {batch_length(x0)} and {batch_length(x1)}. "
+            "Try x[:8], x[8:16]."
         )
     ends = [map_tensors(lambda tensor: tensor[:MOST_ROWS], x) for x in (x0, x1)]
     binding = bind(program, ends[0])

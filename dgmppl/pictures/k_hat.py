@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.style import BLUE, GREY, ORANGE, RED, canvas, legend
+from dgmppl.posterior import Diagnosis
 
 __all__ = ["k_hat"]
 
@@ -20,11 +22,11 @@ BANDS = (
 HIGHEST = 1.5
 
 
-def k_hat(diagnosis: Any) -> Figure:
+def k_hat(diagnosis: Diagnosis) -> Figure:
     """A dot for each datum at its Pareto shape k̂, with the lines 0.5 and 0.7 and shares in words.
 
     Arguments:
-        diagnosis: What `diagnose` returned; its `k_hat` `[B]` is read.
+        diagnosis: What `diagnose` returned.
 
     Returns:
         A figure. Values above 1.5 lie on its upper edge, as triangles.
@@ -39,10 +41,11 @@ def k_hat(diagnosis: Any) -> Figure:
 
     Example:
         >>> import torch
-        >>> from types import SimpleNamespace
-        >>> figure = k_hat(SimpleNamespace(k_hat=torch.tensor([0.1, 0.2, 0.3, 0.9])))
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['good, k̂ ≤ 0.5: 75 %', 'fair, k̂ ≤ 0.7: 0 %', 'unreliable, k̂ > 0.7: 25 %']
+        >>> from dgmppl.models.vae import VAE
+        >>> from dgmppl.posterior import diagnose
+        >>> found = diagnose(VAE(data_dim=4, z_dim=3), torch.eye(4), 50)
+        >>> k_hat(found).axes[0].get_xlabel()
+        'datum'
     """
     values = np.asarray(diagnosis.k_hat.detach().double().cpu()).reshape(-1)
     known = ~np.isnan(values)
@@ -53,23 +56,21 @@ def k_hat(diagnosis: Any) -> Figure:
     note = f"{len(values)} data" + (f"; {missing} more without k̂" if missing else "")
     figure, axes = canvas(7.5, 3.6, "Pareto k̂ of the importance weights", note)
     low = min(0.0, float(values[np.isfinite(values)].min(initial=0.0))) - 0.05
-    shown = np.clip(values, low, HIGHEST)
+    _dots(axes, index, values, np.clip(values, low, HIGHEST))
+    for line in (0.5, 0.7):
+        axes.axhline(line, color=GREY, linewidth=1, linestyle="--")
+    top = float(np.clip(values.max(), 1.0, HIGHEST)) + 0.05
+    axes.set(xlabel="datum", ylabel="k̂", ylim=(low, top))
+    legend(axes)
+    return figure
+
+
+def _dots(axes: Axes, index: np.ndarray, values: np.ndarray, shown: np.ndarray) -> None:
+    """The data of each band in its colour."""
+    style: dict[str, Any] = {"linewidths": 0, "clip_on": False}
     for left, right, colour, label in BANDS:
         inside = (values > left) & (values <= right) if np.isfinite(left) else values <= right
         text = f"{label}: {100 * inside.mean():.0f} %"
-        axes.scatter(
-            index[inside],
-            shown[inside],
-            s=14,
-            color=colour,
-            linewidths=0,
-            label=text,
-            clip_on=False,
-        )
+        axes.scatter(index[inside], shown[inside], s=14, color=colour, label=text, **style)
     over = values > HIGHEST
-    axes.scatter(index[over], shown[over], s=40, marker="^", color=RED, linewidths=0, clip_on=False)
-    for line in (0.5, 0.7):
-        axes.axhline(line, color=GREY, linewidth=1, linestyle="--")
-    axes.set(xlabel="datum", ylabel="k̂", ylim=(low, max(1.0, float(shown.max()) + 0.05)))
-    legend(axes)
-    return figure
+    axes.scatter(index[over], shown[over], s=40, marker="^", color=RED, **style)

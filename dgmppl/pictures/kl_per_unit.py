@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.style import BLUE, PALE, caption, plain, sheet
+from dgmppl.posterior import Diagnosis
+from dgmppl.posterior.diagnosis import ACTIVE
 
 __all__ = ["kl_per_unit"]
 
@@ -17,12 +17,14 @@ MOST_NAMES = 32
 MOST_BARS = 100
 
 
-def kl_per_unit(diagnosis: Any) -> Figure:
-    """A bar for each unit: KL(q(z|x) ‖ p(z)), mean over the data, largest first, active units in colour.
+def kl_per_unit(diagnosis: Diagnosis) -> Figure:
+    """A bar for each unit: KL(q(z|x) ‖ p(z)), mean over the data, largest first.
+
+    Active units (those whose posterior means vary over the data) are blue; a divergence that is
+    known for the site as a whole only is one bar, blue if any unit is active.
 
     Arguments:
-        diagnosis: What `diagnose` returned; its `kl` (site → `[B, units]`, nats) and `active_units`
-            (site → number) are read.
+        diagnosis: What `diagnose` returned.
 
     Returns:
         A figure, a panel a site; of very many units the 100 largest.
@@ -30,29 +32,36 @@ def kl_per_unit(diagnosis: Any) -> Figure:
     Raises:
         PictureError: If there is no divergence to show.
 
+    References:
+        Importance Weighted Autoencoders, Yuri Burda et al., 2015. https://arxiv.org/abs/1509.00519
+
     Example:
         >>> import torch
-        >>> from types import SimpleNamespace
-        >>> found = SimpleNamespace(kl={"z": torch.tensor([[0.0, 2.0]])}, active_units={"z": 1})
-        >>> [bar.get_height() for bar in kl_per_unit(found).axes[0].patches]
-        [2.0, 0.0]
+        >>> from dgmppl.models.vae import VAE
+        >>> from dgmppl.posterior import diagnose
+        >>> found = diagnose(VAE(data_dim=4, z_dim=3), torch.eye(4), 50)
+        >>> len(kl_per_unit(found).axes[0].patches)
+        3
     """
     if not diagnosis.kl:
         raise PictureError(
-            "Expected latents with a divergence from the prior, got none. Try a program with a guide."
+            "Expected latents with a divergence from the prior, got none. "
+            "Try a program with a guide."
         )
     figure = sheet(7.0, 2.6 * len(diagnosis.kl) + 0.5, "KL per latent unit")
     panels = figure.subplots(len(diagnosis.kl), 1, squeeze=False)[:, 0]
     for axes, (site, kl) in zip(panels, diagnosis.kl.items(), strict=True):
         values = kl.detach().double().cpu().reshape(len(kl), -1).mean(0).numpy()
-        _bars(axes, site, values, diagnosis.active_units.get(site, 0))
+        activity = diagnosis.activity[site].detach().cpu().reshape(-1).numpy()
+        _bars(axes, site, values, activity > ACTIVE)
     return figure
 
 
-def _bars(axes: Axes, site: str, values: np.ndarray, active: int) -> None:
+def _bars(axes: Axes, site: str, values: np.ndarray, active: np.ndarray) -> None:
     """One site's units."""
     order = np.argsort(-values, kind="stable")[:MOST_BARS]
-    colours = [BLUE if rank < active else PALE for rank in range(len(order))]
+    mask = active if len(active) == len(values) else np.full(len(values), active.any())
+    colours = [BLUE if mask[unit] else PALE for unit in order]
     plain(axes)
     axes.grid(False, axis="x")
     axes.bar(range(len(order)), values[order], color=colours, width=0.8)
@@ -64,7 +73,5 @@ def _bars(axes: Axes, site: str, values: np.ndarray, active: int) -> None:
     )
     axes.set_ylabel("KL (nats)")
     axes.set_ylim(min(0.0, float(values.min())), max(float(values.max()) * 1.08, 0.1))
-    caption(
-        axes,
-        f"{active} of {len(values)} units of {site} active (in blue), {values.sum():.1f} nats in all",
-    )
+    count = f"{active.sum()} of {len(active)} units of {site} active (blue)"
+    caption(axes, f"{count}, {values.sum():.1f} nats in all")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dgmppl.binding import bind
 from dgmppl.pictures.latents import latent_site, posterior_means, to_units
-from dgmppl.pictures.style import BLUE, GREY, PALETTE, canvas, legend
+from dgmppl.pictures.style import BLUE, PALETTE, canvas, legend
 
 __all__ = ["latent_scatter"]
 
@@ -25,7 +25,7 @@ def latent_scatter(
     *,
     site: str | None = None,
 ) -> Figure:
-    """A point for each datum at its posterior mean: one unit, two units, or two principal components.
+    """A point for each datum at its posterior mean: two units or two principal components.
 
     Arguments:
         program: A program with a guide.
@@ -40,6 +40,7 @@ def latent_scatter(
         PictureError: If the program has no guide or no such latent.
 
     Example:
+        >>> import torch
         >>> from dgmppl.models.vae import VAE
         >>> figure = latent_scatter(VAE(data_dim=16, z_dim=2), torch.eye(16), [0, 1] * 8)
         >>> figure.axes[0].get_xlabel()
@@ -73,30 +74,36 @@ def _plane(units: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, str], s
 
 
 def _colour(axes: Axes, points: np.ndarray, labels: np.ndarray | None) -> None:
-    """Classes by colour, with their names at their medians; numbers on a scale."""
+    """Classes by colour, with their names in their midst; numbers on a scale."""
     size = 8.0 if len(points) > 300 else 16.0
     if labels is None:
-        axes.scatter(*points.T, s=size, color=BLUE, alpha=0.7, linewidths=0)
+        axes.scatter(points[:, 0], points[:, 1], s=size, color=BLUE, alpha=0.7, linewidths=0)
         return
     classes = np.unique(labels)
     if len(classes) > len(PALETTE):
-        image = axes.scatter(
-            *points.T, s=size, c=labels.astype(float), cmap="viridis", linewidths=0
-        )
+        scale: dict[str, Any] = {"c": labels.astype(float), "cmap": "viridis"}
+        image = axes.scatter(points[:, 0], points[:, 1], s=size, linewidths=0, **scale)
         axes.get_figure().colorbar(image, ax=axes, label="label")  # type: ignore[union-attr]
         return
+    style: dict[str, Any] = {"alpha": 0.75, "linewidths": 0}
     for value, colour in zip(classes, PALETTE, strict=False):
         members = points[labels == value]
-        axes.scatter(*members.T, s=size, color=colour, alpha=0.75, linewidths=0, label=str(value))
-        text = axes.text(
-            *np.median(members, 0),
-            str(value),
-            fontsize=11,
-            fontweight="bold",
-            color=colour,
-            ha="center",
-            va="center",
-        )
-        text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
+        across, up = members.T
+        axes.scatter(across, up, s=size, color=colour, label=str(value), **style)
+        _write(axes, str(value), *_middle(members), colour)
     legend(axes, "label")
-    axes.tick_params(color=GREY)
+
+
+def _write(axes: Axes, name: str, across: float, up: float, colour: str) -> None:
+    """A class's name over its points, with a white rim."""
+    text = axes.text(across, up, name, fontsize=11, fontweight="bold", color=colour)
+    text.set(horizontalalignment="center", verticalalignment="center")
+    text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
+
+
+def _middle(points: np.ndarray) -> tuple[float, float]:
+    """The point that is nearest to all others of its class in sum."""
+    few = points[:: max(1, len(points) // 500)]
+    distance = np.linalg.norm(few[:, None] - few[None], axis=-1).sum(1)
+    across, up = few[distance.argmin()]
+    return float(across), float(up)

@@ -84,7 +84,7 @@ def posterior_means(binding: Binding, x: Any, seed: int = 0) -> dict[str, Tensor
 def prior_moments(
     binding: Binding, x: Any, values: Mapping[str, Tensor], site: Site
 ) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of a site under the model, given other latents: `[B, units]` each."""
+    """A site's mean and standard deviation in the model, given other latents, `[B, units]`."""
     program = binding.program
     with torch.no_grad(), evaluating(program), seeded(0), isolated(device=module_device(program)):
         sites = sample_sites(trace(program.model, x, handlers=(Replay(values),)))  # type: ignore[arg-type]
@@ -120,11 +120,15 @@ def take(
     binding: Binding, x: Any, values: Mapping[str, Tensor], rows: Tensor
 ) -> tuple[Any, dict[str, Tensor]]:
     """Rows of a batch and of the latents' values; values shared by all data stay as they are."""
-    batch = map_tensors(lambda tensor: tensor[rows], x)
+    batch = map_tensors(lambda tensor: tensor[rows.to(tensor.device)], x)
     taken = {}
     for name, value in values.items():
         site = binding.sites[name]
-        taken[name] = value.index_select(_data_dim(binding, site), rows) if site.local else value
+        taken[name] = (
+            value.index_select(_data_dim(binding, site), rows.to(value.device))
+            if site.local
+            else value
+        )
     return batch, taken
 
 

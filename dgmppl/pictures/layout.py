@@ -7,18 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from dgmppl.pictures.plates import LETTER, RADIUS, Box, half_width, plate_boxes
 from dgmppl.pictures.relations import Node, Relations
 
-__all__ = ["Box", "Layout", "half_width", "layout"]
+__all__ = ["Layout", "layout"]
 
 LAYER = 1.35  # from one layer of nodes to the next
 GAP = 0.5  # between neighbours
-RADIUS = 0.34  # of a node with a short name
-LETTER = 0.085  # width of a letter of small print
-INSET = 0.2  # between a plate and one inside it
 MOST_TRIALS = 5000
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -41,11 +37,6 @@ class Layout:
         return min(left) - 0.1, min(bottom) - 0.1, max(right) + 0.1, max(top) + 0.1
 
 
-def half_width(node: Node) -> float:
-    """Half the width of a node, wide enough for its name."""
-    return max(RADIUS, 0.075 * len(node.name) + 0.08)
-
-
 def layout(relations: Relations) -> Layout:
     """Layers by dependency; in each, columns such that plates enclose their own nodes only.
 
@@ -65,7 +56,7 @@ def layout(relations: Relations) -> Layout:
     best: tuple[tuple[float, ...], Layout] | None = None
     for columns in _assignments(len(groups)):
         positions = _place(relations, layers, dict(zip(groups, columns, strict=True)), groups)
-        trial = Layout(positions, _boxes(relations, positions))
+        trial = Layout(positions, plate_boxes(relations, positions))
         score = (_faults(relations, trial), *_cost(relations, trial))
         if best is None or score < best[0]:
             best = (score, trial)
@@ -74,13 +65,11 @@ def layout(relations: Relations) -> Layout:
 
 
 def _layers(relations: Relations) -> dict[str, int]:
-    """The longest path to each node; nodes that nothing leads to stand right above their children."""
+    """The longest path to each node; nodes without parents stand right above their children."""
     layers = dict.fromkeys(relations.nodes, 0)
-    for _ in relations.nodes:
+    for _ in relations.nodes:  # as many passes as the longest path can have edges
         for up, down in relations.edges:
-            layers[down] = (
-                max(layers[down], layers[up] + 1) if layers[up] < len(layers) else layers[down]
-            )
+            layers[down] = max(layers[down], layers[up] + 1)
     has_parents = {down for _, down in relations.edges}
     for name in relations.nodes:
         children = [layers[down] for up, down in relations.edges if up == name]
@@ -113,13 +102,13 @@ def _place(
         room[column] = max(room[column], *(_room(relations.nodes[n]) for n in names))
     for (column, _), names in cells.items():
         width[column] = max(width[column], room[column] * len(names))
-    left = dict(zip(sorted(width), itertools.accumulate((width[c] for c in sorted(width)), initial=0.0)))
+    left = {c: sum(w for other, w in width.items() if other < c) for c in width}
     positions: dict[str, tuple[float, float]] = {}
     for (column, layer), names in sorted(cells.items(), key=lambda item: item[0][1]):
         spine = left[column] + (width[column] - room[column]) / 2
         for i, name in enumerate(_ordered(relations, names, positions)):
             x = spine + (i - (len(names) - 1) / 2) * room[column]
-            positions[name] = (round(x, 3), round(-LAYER * layer, 3))
+            positions[name] = (round(x, 3), round(0.0 - LAYER * layer, 3))
     return positions
 
 
@@ -129,7 +118,9 @@ def _ordered(
     """Nodes of one layer from left to right, each near the middle of its parents."""
 
     def middle(name: str) -> float:
-        across = [positions[up][0] for up, down in relations.edges if down == name and up in positions]
+        across = [
+            positions[up][0] for up, down in relations.edges if down == name and up in positions
+        ]
         return sum(across) / len(across) if across else 0.0
 
     return sorted(names, key=middle)
@@ -137,32 +128,7 @@ def _ordered(
 
 def _room(node: Node) -> float:
     """The width of a node with its small print and a gap."""
-    return 2 * half_width(node) + LETTER * len(node.distribution) + GAP
-
-
-def _boxes(relations: Relations, positions: Mapping[str, tuple[float, float]]) -> dict[str, Box]:
-    """Each plate around its nodes, with room for the plates inside it and for its label."""
-    members = {
-        p: {n for n, node in relations.nodes.items() if p in node.plates} for p in relations.plates
-    }
-    boxes = {}
-    for plate, names in members.items():
-        inside = sum(
-            1
-            for q, other in members.items()
-            if q != plate and (other < names or (other == names and q > plate))
-        )
-        pad = RADIUS + INSET * (1 + inside)
-        nodes = [(positions[n], relations.nodes[n]) for n in names]
-        boxes[plate] = (
-            min(x - half_width(node) for (x, _), node in nodes) - pad + RADIUS,
-            min(y for (_, y), _ in nodes) - pad - 0.12 * (1 + inside),
-            max(x + half_width(node) + LETTER * len(node.distribution) for (x, _), node in nodes)
-            + pad
-            - RADIUS,
-            max(y for (_, y), _ in nodes) + pad,
-        )
-    return boxes
+    return 2 * half_width(node) + LETTER * len(node.beside) + GAP
 
 
 def _faults(relations: Relations, trial: Layout) -> int:
@@ -170,7 +136,7 @@ def _faults(relations: Relations, trial: Layout) -> int:
     faults = 0
     for name, node in relations.nodes.items():
         x, y = trial.positions[name]
-        reach = half_width(node) + LETTER * len(node.distribution)
+        reach = half_width(node) + LETTER * len(node.beside)
         for plate, (left, bottom, right, top) in trial.boxes.items():
             outside = (
                 x + reach < left

@@ -18,7 +18,7 @@ PLACES = frozenset({"step", "epoch", "batch", "phase", "value"})
 
 
 def losses(history: History) -> Figure:
-    """The bound by step, with its mean on held-out data by epoch, and below it what each site adds to it.
+    """The bound by step, its mean on held-out data by epoch, and what each site adds to it.
 
     Arguments:
         history: A run's history.
@@ -32,7 +32,7 @@ def losses(history: History) -> Figure:
     Example:
         >>> history = History()
         >>> for step in range(1, 4):
-        ...     history.add("steps", {"step": step, "epoch": 1, "phase": "model", "value": -1.0, "x": -1.0})
+        ...     history.add("steps", {"step": step, "epoch": 1, "value": -1.0, "x": -1.0})
         >>> losses(history).get_suptitle()
         'Learning'
     """
@@ -41,7 +41,9 @@ def losses(history: History) -> Figure:
             "Expected at least one step of learning, got an empty history. Try epochs=1."
         )
     values = _curves(history, lambda row: {row.get("phase", "value"): row["value"]})
-    terms = _curves(history, lambda row: {_readable(k): v for k, v in row.items() if k not in PLACES})
+    terms = _curves(
+        history, lambda row: {_readable(k): v for k, v in row.items() if k not in PLACES}
+    )
     if len(values) == 1:
         values = {"training data": next(iter(values.values()))}
     figure = sheet(7.5, 5.5 if terms else 3.4, "Learning")
@@ -64,7 +66,7 @@ def _curves(history: History, pick: Any) -> dict[str, tuple[np.ndarray, np.ndarr
         for name, number in pick(row).items():
             if isinstance(number, int | float):
                 points.setdefault(name, []).append((row.get("step", count), number))
-    return {name: tuple(np.array(pairs, float).T) for name, pairs in points.items()}  # type: ignore[misc]
+    return {name: tuple(np.array(pairs, float).T) for name, pairs in points.items()}
 
 
 def _draw(axes: Axes, curves: dict[str, tuple[np.ndarray, np.ndarray]], label: str) -> None:

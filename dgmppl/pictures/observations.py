@@ -19,7 +19,7 @@ from dgmppl.pictures.latents import rows_first
 from dgmppl.program import Adopted, Pair
 from dgmppl.traces import evaluating, isolated, module_device, sample_sites, trace
 
-__all__ = ["decode", "draw_observed", "observed_rows", "observed_site"]
+__all__ = ["decode", "draw_observed", "generated", "observed_rows", "observed_site"]
 
 
 def observed_site(binding: Binding, name: str | None = None) -> Site:
@@ -31,8 +31,8 @@ def observed_site(binding: Binding, name: str | None = None) -> Site:
     fit = [s for s in binding.observed if s.local and name in (None, s.name)]
     if not fit:
         raise PictureError(
-            f"Expected an observed site{f' {name!r}' if name else ''} inside a data plate, got the observed "
-            f"sites {[s.name for s in binding.observed]}. Try dgmppl.data_plate(x, n) around it."
+            f"Expected an observed site{f' {name!r}' if name else ''} inside a data plate, got "
+            f"{[s.name for s in binding.observed]}. Try dgmppl.data_plate(x, n) around it."
         )
     return max(fit, key=lambda s: math.prod(s.batch_shape + s.event_shape))
 
@@ -50,14 +50,14 @@ def draw_observed(
 ) -> Tensor:
     """Fresh draws of a site from the prior (or their means given the latents), `[n, …]`."""
     repeated, count = _request(binding.program, x, n)
-    value = _generate(binding, site, x=repeated, n=count, means=means, seed=seed)
+    value = generated(binding, site, x=repeated, n=count, means=means, seed=seed)
     return rows_first(binding, site, value)
 
 
 def decode(
     binding: Binding, x: Any, given: Mapping[str, Tensor], n: int, site: Site, seed: int | None = 0
 ) -> Tensor:
-    """The mean of a site where some latents are given and those that depend on them are at their means.
+    """The mean of a site, where some latents are given and the others are at their means.
 
     Arguments:
         binding: The program.
@@ -73,12 +73,12 @@ def decode(
     rows, count = _request(binding.program, x, n)
     free = [s.name for s in binding.latents if s.name not in given]
     with isolated(device=module_device(binding.program)), AtMeans(free):
-        value = _generate(binding, site, x=rows, n=count, means=True, seed=seed, given=given)
+        value = generated(binding, site, x=rows, n=count, means=True, seed=seed, given=given)
     return rows_first(binding, site, value)
 
 
-def _generate(binding: Binding, site: Site, *, means: bool, **request: Any) -> Tensor:
-    """A site's values; draws where it has no mean."""
+def generated(binding: Binding, site: Site, *, means: bool, **request: Any) -> Tensor:
+    """A site's values from `generate`; draws where there is no mean."""
     if means:
         try:
             value = generate(binding.program, means=True, **request)[site.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -71,7 +72,7 @@ class Plane:
         axis: str = "",
     ) -> Figure:
         """A path for each row, over the data; a ring is where it begins."""
-        figure, axes = canvas(6.5, 4.5, title, note)
+        figure, axes = canvas(6.5, 4.8, title)
         _plane(axes)
         _scatter(axes, data, GREY, "data")
         for path, label, colour in zip(cells, rows, PALETTE, strict=False):
@@ -80,7 +81,9 @@ class Plane:
             axes.plot(
                 *points[0], "o", color=colour, markersize=8, markerfacecolor="white", zorder=4
             )
-        legend(axes, f"{axis}\n{columns[0]} (ring) to {columns[-1]}" if columns else None)
+        legend(axes)
+        reach = f"{axis}: {columns[0]} (ring) to {columns[-1]}" if columns else ""
+        caption(axes, note, reach)
         return figure
 
 
@@ -104,9 +107,15 @@ def _plane(axes: Axes) -> None:
 
 def _scatter(axes: Axes, rows: Tensor, colour: str, label: str | None = None) -> None:
     size = 6.0 if len(rows) > 300 else 12.0
-    axes.scatter(
-        *_points(rows).T, s=size, color=colour, alpha=0.6, linewidths=0, label=label, zorder=2
-    )
+    points = _points(rows)
+    style: dict[str, Any] = {
+        "color": colour,
+        "label": label,
+        "alpha": 0.6,
+        "linewidths": 0,
+        "zorder": 2,
+    }
+    axes.scatter(points[:, 0], points[:, 1], s=size, **style)
 
 
 def _points(rows: Tensor) -> np.ndarray:

@@ -9,11 +9,9 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from dgmppl.binding import bind
-from dgmppl.data import batch_length, map_tensors
-from dgmppl.evaluation import generate
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.latents import rows_first
-from dgmppl.pictures.observations import observed_rows, observed_site
+from dgmppl.pictures.observations import generated, observed_rows, observed_site
 from dgmppl.pictures.view import view_of
 
 __all__ = ["reconstructions"]
@@ -51,8 +49,6 @@ def reconstructions(
         >>> figure.get_suptitle()
         'Reconstructions'
     """
-    n = min(n, batch_length(x))
-    x = map_tensors(lambda tensor: tensor[:n], x)
     binding = bind(program, x)
     if not (binding.has_guide and binding.latents):
         raise PictureError(
@@ -60,9 +56,9 @@ def reconstructions(
             "Try with_guide(…), or the picture of samples."
         )
     site = observed_site(binding, data_site)
-    data = observed_rows(binding, x, site).cpu()
+    data = observed_rows(binding, x, site).cpu()[:n]
     view = view_of(data.shape[1:], image_shape)
-    drawn = generate(program, n, x=x, posterior=True, means=True, seed=seed)[site.name]
-    latents = ", ".join(s.name for s in binding.latents)
+    drawn = generated(binding, site, x=x, posterior=True, means=True, seed=seed)
+    latents = ", ".join(s.name for s in binding.latents) if len(binding.latents) < 4 else "latents"
     note = f"mean of p({site.name} | {latents}) at one draw from q({latents} | {site.name})"
-    return view.pairs(data, rows_first(binding, site, drawn).cpu(), "Reconstructions", note)
+    return view.pairs(data, rows_first(binding, site, drawn).cpu()[:n], "Reconstructions", note)

@@ -38,8 +38,8 @@ def render(program: nn.Module, x: Any, path: str | Path) -> Path:
     """
     if shutil.which("dot") is None or importlib.util.find_spec("graphviz") is None:
         raise PictureError(
-            "Expected Graphviz: its program dot and the Python package of that name. Try installing them "
-            "(pip install dgmppl[docs] has the package), or graph(program, x), which needs neither."
+            "Expected Graphviz: its program dot and its Python package. Try installing both "
+            "(pip install dgmppl[docs] has the package), or graph(program, x)."
         )
     path = Path(path)
     bind(program, x)

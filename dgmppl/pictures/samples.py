@@ -26,7 +26,7 @@ def samples(
     image_shape: Sequence[int] | None = None,
     seed: int | None = 0,
 ) -> Figure:
-    """Draws from p(x): a table of pictures or curves (means given the latents), points in the plane.
+    """Draws from p(x): pictures or curves (means given the latents), points, a histogram.
 
     Arguments:
         program: The program.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -21,6 +23,8 @@ __all__ = [
     "sheet",
 ]
 
+LETTER = 0.065  # inches across a letter of small print, with some room
+LEGEND = 2.0  # inches that a legend takes from the small print
 INK, GREY, PALE = "#222222", "#7a7a7a", "#dcdcdc"
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 
@@ -71,10 +75,15 @@ def plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def caption(axes: Axes, text: str) -> None:
-    """Small print above an axes."""
-    if text:
-        axes.set_title(text, fontsize=8, color=GREY, pad=5)
+def caption(axes: Axes, *notes: str) -> None:
+    """Small print above an axes, broken to its width; each note begins a line."""
+    grid = axes.get_gridspec()
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    inches = figure.get_size_inches()[0] / (1 if grid is None else grid.ncols)
+    inches -= LEGEND if axes.get_legend() else 0.0
+    lines = [textwrap.fill(note, int(inches / LETTER)) for note in notes if note]
+    axes.set_title("\n".join(lines), fontsize=8, color=GREY, pad=5)
 
 
 def legend(axes: Axes, title: str | None = None) -> None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, Site, bind
+from dgmppl.pictures.follow import follow
 from dgmppl.pictures.latents import (
     from_units,
     latent_site,
@@ -19,7 +20,6 @@ from dgmppl.pictures.latents import (
     to_units,
 )
 from dgmppl.pictures.observations import decode, observed_rows, observed_site
-from dgmppl.pictures.relations import relations
 from dgmppl.pictures.view import view_of
 
 __all__ = ["traversal"]
@@ -40,15 +40,15 @@ def traversal(
 ) -> Figure:
     """A row for each unit, moved from −3 to 3 prior standard deviations.
 
-    The other units, and the latents that do not depend on them, stay at the posterior mean of one datum;
-    latents that do depend on them follow at their means.
+    The other units, and the latents that do not depend on them, stay at the posterior mean of one
+    datum; latents that do depend on them follow at their means.
 
     Arguments:
         program: A program with a guide.
         x: A batch; which units are active is judged on all of it.
         site: A latent with one continuous value a datum; by default the first.
-        units: Which of its units; by default the ten whose posterior means vary most over the batch, most
-            varied first.
+        units: Which of its units; by default the ten whose posterior means vary most over the
+            batch, most varied first.
         datum: The row of the batch that the others' values come from.
         steps: How many values of each unit.
         data_site: The observed site; by default the largest.
@@ -82,9 +82,9 @@ def traversal(
         cells.cpu(),
         data,
         f"Traversal of {latent.name}",
-        "one unit a row, most active first; the others at the posterior mean of one datum"
+        "one unit moved, the most active first; the others at the posterior mean of one datum"
         if units is None
-        else "one unit a row; the others at the posterior mean of one datum",
+        else "one unit moved; the others at the posterior mean of one datum",
         rows=[f"{latent.name}[{unit}]" for unit in chosen],
         columns=[
             f"{value:+.3g}".replace("-", "−") if value else "0" for value in deviations.tolist()
@@ -105,7 +105,7 @@ def _moved(
 ) -> Tensor:
     """The data decoded at each value of each unit, `[units, steps, …]`."""
     loc, scale = prior_moments(binding, x, means, latent)
-    below = relations(binding, x).descendants(latent.name)
+    below = follow(binding, x).descendants(latent.name)
     held = {name: value for name, value in means.items() if name not in below}
     n = len(units) * len(deviations)
     index = torch.full((n,), datum, device=loc.device)

@@ -1,4 +1,4 @@
-"""How data of some shape are drawn: pictures as pictures, points as points, all else as curves."""
+"""How data of some shape are drawn: pictures, points and numbers as such, all else as curves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dgmppl.pictures.curve_cells import CurveCells
+from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.image_cells import ImageCells
+from dgmppl.pictures.line import Line
 from dgmppl.pictures.plane import Plane
 
 __all__ = ["View", "view_of"]
@@ -38,7 +40,7 @@ class View(Protocol):
         columns: Sequence[str],
         axis: str,
     ) -> Figure:
-        """A table of data `[R, C, …]`, with labels for its rows and columns and a name for its way across."""
+        """A table of data `[R, C, …]` with labelled rows and columns; `axis` names the latter."""
 
 
 def view_of(shape: Sequence[int], image_shape: Sequence[int] | None = None) -> View:
@@ -49,22 +51,25 @@ def view_of(shape: Sequence[int], image_shape: Sequence[int] | None = None) -> V
         image_shape: `(channels, height, width)` if it is a picture stored flat, or `None`.
 
     Raises:
-        ValueError: If the picture's shape does not fit.
+        PictureError: If the picture's shape does not fit.
 
     Example:
-        >>> [type(view_of(*args)).__name__ for args in [((64,), (1, 8, 8)), ((2,),), ((7,),), ((3, 8, 8),)]]
-        ['ImageCells', 'Plane', 'CurveCells', 'ImageCells']
+        >>> [type(view_of(shape)).__name__ for shape in [(), (2,), (7,), (3, 8, 8)]]
+        ['Line', 'Plane', 'CurveCells', 'ImageCells']
+        >>> type(view_of((64,), image_shape=(1, 8, 8))).__name__
+        'ImageCells'
     """
     shape = tuple(shape)
     if image_shape is not None and math.prod(image_shape) == math.prod(shape):
         return ImageCells(tuple(image_shape))
     if image_shape is not None:
-        raise ValueError(
-            f"Expected pictures of {math.prod(shape)} values a datum, got image_shape={tuple(image_shape)}. "
+        raise PictureError(
+            f"Expected pictures of {math.prod(shape)} values, got shape {tuple(image_shape)}. "
             "Try (channels, height, width) of the data."
         )
     if len(shape) == 3 and shape[0] in (1, 3):
         return ImageCells(shape)
     if len(shape) == 2 and min(shape) > 1:
         return ImageCells((1, *shape), heat=True)
-    return Plane() if math.prod(shape) == 2 else CurveCells()
+    few: dict[int, type[Line] | type[Plane]] = {1: Line, 2: Plane}
+    return few.get(math.prod(shape), CurveCells)()

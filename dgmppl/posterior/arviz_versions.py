@@ -1,0 +1,99 @@
+"""All that differs between ArviZ 0.23 and 1.x."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+__all__ = ["FEWEST_DRAWS", "Container", "container", "elpd", "pareto_k"]
+
+#: `arviz.InferenceData` on 0.23, `xarray.DataTree` on 1.x.
+Container: TypeAlias = Any
+
+#: Below this many draws the tail of the weights is too short for a fit.
+FEWEST_DRAWS = 25
+
+EQUAL = 1e-3  # nats; weights that differ by less have no tail to speak of
+SMALLEST = -700.0  # nats below the largest weight; exp of less is no normal double
+
+
+def container(groups: Mapping[str, xr.Dataset], attributes: Mapping[str, str]) -> Container:
+    """ArviZ' container of these groups.
+
+    Arguments:
+        groups: Group → variables with dimensions (chain, draw, …).
+        attributes: Written on the container and on each group.
+
+    Returns:
+        `InferenceData` on ArviZ 0.23, `DataTree` on 1.x.
+
+    Example:
+        >>> draws = xr.Dataset({"z": (("chain", "draw"), np.zeros((1, 5)))})
+        >>> container({"posterior": draws}, {"inference_library": "dgmppl"}).posterior["z"].shape
+        (1, 5)
+    """
+    marked = {name: group.assign_attrs(attributes) for name, group in groups.items()}
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **marked})
+    return az.from_datatree(tree) if hasattr(az, "from_datatree") else tree
+
+
+def elpd(result: Any) -> float:
+    """The expected log predictive density that `az.loo` found, in nats over all data.
+
+    Arguments:
+        result: What `az.loo` returned.
+    """
+    return float(result.elpd_loo if hasattr(result, "elpd_loo") else result.elpd)
+
+
+def pareto_k(log_weights: np.ndarray) -> np.ndarray:
+    """k-hat, the shape of a generalised Pareto distribution fitted to the tail of each row.
+
+    It is 0 where the tail's weights are equal up to rounding, ∞ where a few weights dwarf the rest,
+    and NaN with fewer than 25 draws.
+
+    Arguments:
+        log_weights: `[B, S]`, nats, in double precision.
+
+    Returns:
+        `[B]`.
+
+    References:
+        Pareto Smoothed Importance Sampling, Aki Vehtari et al., 2015.
+        https://arxiv.org/abs/1507.02646
+
+    Example:
+        >>> heavy = 0.9 * np.random.default_rng(0).exponential(size=(1, 9000))  # Pareto, k = 0.9
+        >>> pareto_k(heavy).round(1)
+        array([0.9])
+    """
+    return np.array([_pareto_k(row) for row in np.asarray(log_weights, dtype=np.float64)])
+
+
+def _pareto_k(log_w: np.ndarray) -> float:
+    """One datum's."""
+    number = len(log_w)
+    if number < FEWEST_DRAWS or np.isnan(log_w).any():
+        return math.nan
+    log_w = np.maximum(log_w - log_w.max(), SMALLEST)
+    tail_length = math.ceil(min(number / 5, 3 * math.sqrt(number)))
+    tail = np.sort(log_w)[-tail_length - 1 :]
+    if tail[-1] - tail[0] <= EQUAL:
+        return 0.0
+    if (tail > tail[0]).sum() < 5:
+        return math.inf
+    with np.errstate(all="ignore"):
+        k = _fitted(log_w)
+    return math.inf if math.isnan(k) else k
+
+
+def _fitted(log_w: np.ndarray) -> float:
+    """ArviZ' fit: 0.23 takes log-weights, 1.x log-likelihoods, the negative of them."""
+    if hasattr(az, "psislw"):
+        return float(az.psislw(log_w)[1])
+    return float(xr.DataArray(-log_w, dims=["draw"]).azstats.psislw(dim="draw")[1])

@@ -1,0 +1,134 @@
+"""Autoencoder, dense and convolutional: a VAE whose posterior is a single point and whose code is free.
+
+        z ──▶ x          p(x|z) = N(decoder(z), σ²)
+        ▲     │          q(z|x) = δ(z − encoder(x))
+        └─────┘
+
+The bound at power 0 on z leaves E_q[log p(x|z)] = −‖x − decoder(encoder(x))‖² / 2σ² + constant: reconstruction
+alone. p(z) = N(0, I) is named in the program and never learned from, so draws from it are poor: what a VAE adds.
+The reported value still counts log p(z); the term "x" is what is learned.
+
+References:
+    Reducing the Dimensionality of Data with Neural Networks, Geoffrey Hinton and Ruslan Salakhutdinov, 2006.
+        https://doi.org/10.1126/science.1127647
+    Stacked Convolutional Auto-Encoders, Jonathan Masci et al., 2011.
+        https://doi.org/10.1007/978-3-642-21735-7_7
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pyro
+import torch
+from pyro.distributions import Delta, Normal
+from torch import Tensor, nn
+
+import dgmppl
+from dgmppl.data import load
+from dgmppl.networks import flatten_batch
+from dgmppl.objectives import ELBO
+from dgmppl.recipes import Recipe
+
+__all__ = ["Autoencoder", "ConvAutoencoder", "recipes"]
+
+
+def mlp(in_features: int, hidden_features: int, out_features: int) -> nn.Sequential:
+    """One hidden layer, `[*batch in] → [*batch out]`."""
+    return nn.Sequential(
+        nn.Linear(in_features, hidden_features), nn.ReLU(), nn.Linear(hidden_features, out_features)
+    )
+
+
+class Autoencoder(dgmppl.Program):
+    """Dense networks on flat data.
+
+    Arguments:
+        data_dim: Number of pixels.
+        z_dim: Size of the code.
+        hidden_features: Width of both networks.
+        scale: σ of a pixel.
+    """
+
+    #: Dimensions of one datum.
+    event_dim = 1
+
+    def __init__(
+        self, data_dim: int = 784, z_dim: int = 16, hidden_features: int = 200, scale: float = 0.1
+    ):
+        super().__init__()
+        self.z_dim, self.scale = z_dim, scale
+        self.encoder: nn.Module = mlp(data_dim, hidden_features, z_dim)
+        self.decoder: nn.Module = mlp(z_dim, hidden_features, data_dim)
+
+    def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
+        """p(z) p(x|z), x of shape `[B, data_dim]`, or `[B, 1, height, width]` for pictures."""
+        with dgmppl.data_plate(x, n):
+            z = pyro.sample("z", Normal(torch.zeros(self.z_dim), 1.0).to_event(1))
+            pixels = Normal(self.decoder(z), self.scale).to_event(self.event_dim)
+            return pyro.sample("x", pixels, obs=x)
+
+    def guide(self, x: Tensor) -> Tensor:
+        """The code of x, and no other."""
+        with dgmppl.data_plate(x):
+            return pyro.sample("z", Delta(self.encoder(x), event_dim=1))
+
+
+class ConvAutoencoder(Autoencoder):
+    """Convolutions that halve a picture twice, and transposed ones that double it twice.
+
+    Arguments:
+        image_shape: `(1, height, width)`, both divisible by four.
+        z_dim: Size of the code.
+        channels: Of the outer layers; the inner ones have twice as many.
+        scale: σ of a pixel.
+    """
+
+    event_dim = 3
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+        z_dim: int = 16,
+        channels: int = 16,
+        scale: float = 0.1,
+    ):
+        nn.Module.__init__(self)
+        self.z_dim, self.scale = z_dim, scale
+        inner = (2 * channels, image_shape[1] // 4, image_shape[2] // 4)
+        features = inner[0] * inner[1] * inner[2]
+        encoder = nn.Sequential(
+            nn.Conv2d(1, channels, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(features, z_dim),
+        )
+        decoder = nn.Sequential(
+            nn.Linear(z_dim, features),
+            nn.ReLU(),
+            nn.Unflatten(1, inner),
+            nn.ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(channels, 1, 4, stride=2, padding=1),
+        )
+        self.encoder, self.decoder = flatten_batch(encoder, 3), flatten_batch(decoder, 1)
+
+
+RECONSTRUCTION = ELBO(temper={"z": 0.0})
+
+recipes = {
+    "autoencoder": Recipe(
+        program=Autoencoder,
+        objective=RECONSTRUCTION,
+        data=partial(load, name="digits"),
+        about="autoencoder on grey digits",
+    ),
+    "conv-autoencoder": Recipe(
+        program=ConvAutoencoder,
+        objective=RECONSTRUCTION,
+        data=partial(load, name="digits", flatten=False),
+        about="convolutional autoencoder on grey digits",
+    ),
+}
