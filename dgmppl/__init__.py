@@ -4,6 +4,7 @@ from dgmppl.binding import ProgramError, bind
 from dgmppl.description import describe
 from dgmppl.evaluation import bits_per_dim, evidence, generate
 from dgmppl.inference import fit
+from dgmppl.posterior import diagnose, posterior
 from dgmppl.program import Pair, Program, with_guide
 from dgmppl.sites import Kind, NoDensityError, data_plate, implicit, units
 from dgmppl.weights import Weights, weights
@@ -21,10 +22,12 @@ __all__ = [
     "bits_per_dim",
     "data_plate",
     "describe",
+    "diagnose",
     "evidence",
     "fit",
     "generate",
     "implicit",
+    "posterior",
     "units",
     "weights",
     "with_guide",

@@ -21,7 +21,7 @@ from dgmppl.site_checks import (
     explain,
 )
 from dgmppl.sites import Kind, base_distribution, site_kind
-from dgmppl.traces import evaluating, isolated, module_device, sample_sites, subsample_sites, trace
+from dgmppl.traces import evaluating, isolated, sample_sites, subsample_sites, trace
 
 __all__ = ["Binding", "ProgramError", "Site", "bind"]
 
@@ -141,8 +141,7 @@ def bind(program: nn.Module, x: Any) -> Binding:
         module.declaring = True
     try:
         # in evaluation mode: a look must not move running statistics
-        device = module_device(program)
-        with torch.random.fork_rng(), evaluating(program), isolated(validate=True, device=device):
+        with torch.random.fork_rng(), evaluating(program), isolated(program, validate=True):
             return _look(program, x)
     finally:
         for module in adopted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -61,7 +61,13 @@ Number = Annotated[
 
 # everything after --set that holds a "=" is an override, too
 MORE = {"allow_extra_args": True}
-console = Console()
+
+
+def _show(*parts: Any) -> None:
+    """Prints tables, and texts as they are."""
+    console = Console()
+    for part in parts:
+        console.print(part, markup=False, highlight=False, soft_wrap=isinstance(part, str))
 
 
 def _overrides(context: typer.Context, given: list[str] | None) -> list[str]:
@@ -84,7 +90,7 @@ def list_recipes() -> None:
     for name, recipe in find_recipes().items():
         program = getattr(recipe.program, "func", recipe.program).__name__
         table.add_row(name, recipe.about, program, Text(str(recipe.objective)))
-    console.print(table)
+    _show(table)
 
 
 @app.command(context_settings=MORE)
@@ -99,8 +105,8 @@ def describe(
     chosen = resolve(recipe, data, _overrides(context, set))
     train = as_data(chosen.data(split="train"))
     program = chosen.build(train)
-    console.print(look(program, next(iter(batches(train, chosen.batch_size))).x))
-    console.print(f"Objective of the recipe: {chosen.objective}", markup=False)
+    _show(look(program, next(iter(batches(train, chosen.batch_size))).x))
+    _show(f"Objective of the recipe: {chosen.objective}")
 
 
 @app.command(context_settings=MORE)
@@ -148,11 +154,9 @@ def fit(
         progress=not quiet,
     )
     ended = f" ({run.reason})" if run.reason else ""
-    console.print(
+    _show(
         f"Learned {run.epoch} epochs in {run.seconds:.1f} s{ended}: {where}\n"
         f"Next: dgmppl evaluate {where}   dgmppl inspect {where}",
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -168,7 +172,7 @@ def generate(
     from dgmppl.workspace import load_run
 
     for line in save_samples(load_run(run), number, output or run / "samples.npz", seed):
-        console.print(line, markup=False, soft_wrap=True)
+        _show(line)
 
 
 @app.command()
@@ -178,7 +182,7 @@ def evaluate(
     """The evidence log p(x) on held-out data, with its standard error and its kind."""
     from dgmppl.commands.evaluate import evaluate as score
 
-    console.print(score(runs, num_particles=particles, number=number, seed=seed))
+    _show(score(runs, num_particles=particles, number=number, seed=seed))
 
 
 @app.command()
@@ -195,7 +199,7 @@ def inspect(
     from dgmppl.workspace import load_run
 
     for line in look(load_run(run), number=number, num_samples=samples, seed=seed):
-        console.print(line, markup=False, soft_wrap=True)
+        _show(line)
 
 
 @app.command()
@@ -205,7 +209,7 @@ def compare(
     """Rank runs by evidence on the same data, with paired differences."""
     from dgmppl.commands.compare import compare as rank
 
-    console.print(rank(runs, num_particles=particles, number=number, seed=seed))
+    _show(rank(runs, num_particles=particles, number=number, seed=seed))
 
 
 @app.command()
@@ -223,7 +227,7 @@ def demo(
     if directory.name == "demo" and (directory / "vae" / "run.json").exists():
         shutil.rmtree(directory)  # its own former output
     for part in show(directory, seed=seed, progress=True):
-        console.print(part)
+        _show(part)
 
 
 def main() -> None:

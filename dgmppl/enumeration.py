@@ -11,7 +11,7 @@ from pyro.poutine.enum_messenger import EnumMessenger
 from torch import Tensor
 
 from dgmppl.binding import Binding, ProgramError
-from dgmppl.traces import isolated, module_device, sample_sites, trace
+from dgmppl.traces import isolated, sample_sites, trace
 
 __all__ = ["Enumeration", "check_enumerable", "enumerate_latents"]
 
@@ -77,7 +77,7 @@ def enumerate_latents(binding: Binding, x: Any, *, limit: int = 2**20) -> Enumer
     check_enumerable(binding)
     module = binding.program
     model = config_enumerate(module.model, "parallel")
-    with isolated(device=module_device(module)):
+    with isolated(module):
         enum = EnumMessenger(first_available_dim=binding.particle_dim)
         sites = sample_sites(trace(model, x, handlers=(enum,)))
     names = tuple(site.name for site in binding.latents)

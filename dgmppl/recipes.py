@@ -65,12 +65,13 @@ class Recipe:
     def build(self, data: Any) -> nn.Module:
         """The program for some data, with the recipe's guide."""
         given = getattr(self.program, "keywords", {})
-        open_parameters = inspect.signature(self.program).parameters
-        sized = {}
+        parameters = inspect.signature(self.program).parameters
+        sizes: dict[str, Any] = {}
         shape = getattr(data, "record", {}).get("shape")
-        if "data_dim" in open_parameters and "data_dim" not in given and isinstance(shape, list):
-            sized["data_dim"] = shape[-1]
-        program = self.program(**sized)
+        if isinstance(shape, list) and shape:
+            sizes = {"data_dim": shape[-1], "image_shape": getattr(data, "image_shape", None) or tuple(shape)}
+        open_sizes = {k: v for k, v in sizes.items() if k in parameters and k not in given}
+        program = self.program(**open_sizes)
         if self.guide is None:
             return program
         return with_guide(program, self.guide(program))

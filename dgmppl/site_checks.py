@@ -40,8 +40,9 @@ def explain(part: str, x: Any) -> Iterator[None]:
             raise ProgramError(
                 f"Site '{name}' is used twice in the {part}. Try a name of its own for each site."
             ) from error
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise ProgramError(
-            f"The {part} failed on a batch of shape {_shapes(x)}: {error}. Expected the shape its "
+            f"The {part} failed on a batch of shape {_shapes(x)}: {reason}. Expected the shape its "
             "networks were built for; try describe(program, x) on a batch of that shape."
         ) from error
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyro
 import torch
 from pyro import poutine
+from pyro.nn import PyroModule
 from pyro.poutine.util import site_is_subsample
 from torch import nn
 
@@ -27,14 +28,20 @@ def module_device(module: nn.Module) -> torch.device:
 
 
 @contextmanager
-def isolated(*, validate: bool = False, device: torch.device | None = None) -> Iterator[None]:
+def isolated(program: nn.Module, *, validate: bool = False) -> Iterator[None]:
     """Holds Pyro for this thread: an empty parameter store, parameters local to their modules.
 
+    Tensors that the program creates are put where its parameters are.
+
     Arguments:
+        program: What is about to run.
         validate: Whether distributions check their arguments and values (slow, thorough).
-        device: Where tensors that the program creates are put.
     """
-    placed = nullcontext() if device is None or device.type == "cpu" else device
+    device = module_device(program)
+    placed = nullcontext() if device.type == "cpu" else device
+    for module in program.modules():
+        if isinstance(module, PyroModule):
+            _localise(module)
     with ExitStack() as stack:
         stack.enter_context(_LOCK)
         stack.enter_context(pyro.settings.context(module_local_params=True))
@@ -42,6 +49,13 @@ def isolated(*, validate: bool = False, device: torch.device | None = None) -> I
         stack.enter_context(pyro.get_param_store().scope())
         stack.enter_context(placed)
         yield
+
+
+def _localise(module: PyroModule) -> None:
+    """Lets a PyroModule made under Pyro's default settings run with parameters of its own."""
+    context = module._pyro_context
+    if not hasattr(context, "param_state"):
+        context.param_state = {"params": {}, "constraints": {}}
 
 
 def trace(fn: Callable[..., Any], *args: Any, handlers: tuple[Any, ...] = ()) -> poutine.Trace:

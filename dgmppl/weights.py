@@ -19,7 +19,7 @@ from dgmppl.binding import Binding, bind
 from dgmppl.handlers import Particles, Replay, StopGradient
 from dgmppl.handlers.detach import detached, with_fixed_parameters
 from dgmppl.program import guide_of
-from dgmppl.traces import isolated, module_device, sample_sites, subsample_sites, trace
+from dgmppl.traces import isolated, sample_sites, subsample_sites, trace
 
 __all__ = ["Draw", "Weights", "weights"]
 
@@ -69,7 +69,9 @@ class Draw:
         """A table `[K, B]` in the shape of a guide site's values, with ones for its event."""
         fn = self.guide[name]["fn"]
         shape = [1] * len(fn.batch_shape)
-        for dim, size in zip((self.binding.particle_dim, self.binding.data_dim), table.shape, strict=True):
+        for dim, size in zip(
+            (self.binding.particle_dim, self.binding.data_dim), table.shape, strict=True
+        ):
             if -dim <= len(shape):
                 shape[dim] = size
         return table.reshape(*shape, *[1] * fn.event_dim)
@@ -198,7 +200,7 @@ def weights(
     inside = binding.data_plate if shared_globals else None
     if num_particles > 1 and not looped:
         handlers = (*handlers, Particles(num_particles, binding.particle_dim, inside))
-    with isolated(device=module_device(module)):
+    with isolated(module):
         runs: list[Draw] = []
         for _ in range(num_particles if looped else 1):
             held = _globals(runs[0]) if runs and shared_globals else {}

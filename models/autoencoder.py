@@ -17,6 +17,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import pyro
@@ -30,39 +31,29 @@ from dgmppl.networks import flatten_batch
 from dgmppl.objectives import ELBO
 from dgmppl.recipes import Recipe
 
-__all__ = ["Autoencoder", "ConvAutoencoder", "recipes"]
-
-
-def mlp(in_features: int, hidden_features: int, out_features: int) -> nn.Sequential:
-    """One hidden layer, `[*batch in] → [*batch out]`."""
-    return nn.Sequential(
-        nn.Linear(in_features, hidden_features), nn.ReLU(), nn.Linear(hidden_features, out_features)
-    )
+__all__ = ["Autoencoder", "ConvAutoencoder", "DenseAutoencoder", "recipes"]
 
 
 class Autoencoder(dgmppl.Program):
-    """Dense networks on flat data.
+    """Any pair of networks: the program.
 
     Arguments:
-        data_dim: Number of pixels.
+        encoder: Data to code, `[*batch *event] → [*batch z_dim]`.
+        decoder: Code to data, `[*batch z_dim] → [*batch *event]`.
         z_dim: Size of the code.
-        hidden_features: Width of both networks.
+        event_dim: Number of dimensions of a datum.
         scale: σ of a pixel.
     """
 
-    #: Dimensions of one datum.
-    event_dim = 1
-
     def __init__(
-        self, data_dim: int = 784, z_dim: int = 16, hidden_features: int = 200, scale: float = 0.1
+        self, encoder: nn.Module, decoder: nn.Module, z_dim: int, event_dim: int, scale: float
     ):
         super().__init__()
-        self.z_dim, self.scale = z_dim, scale
-        self.encoder: nn.Module = mlp(data_dim, hidden_features, z_dim)
-        self.decoder: nn.Module = mlp(z_dim, hidden_features, data_dim)
+        self.encoder, self.decoder = encoder, decoder
+        self.z_dim, self.event_dim, self.scale = z_dim, event_dim, scale
 
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
-        """p(z) p(x|z), x of shape `[B, data_dim]`, or `[B, 1, height, width]` for pictures."""
+        """p(z) p(x|z)."""
         with dgmppl.data_plate(x, n):
             z = pyro.sample("z", Normal(torch.zeros(self.z_dim), 1.0).to_event(1))
             pixels = Normal(self.decoder(z), self.scale).to_event(self.event_dim)
@@ -74,17 +65,22 @@ class Autoencoder(dgmppl.Program):
             return pyro.sample("z", Delta(self.encoder(x), event_dim=1))
 
 
+class DenseAutoencoder(Autoencoder):
+    """One hidden layer each way, on flat data `[B, data_dim]`."""
+
+    def __init__(
+        self, data_dim: int = 784, z_dim: int = 16, hidden_features: int = 200, scale: float = 0.1
+    ):
+        encoder = [nn.Linear(data_dim, hidden_features), nn.ReLU(), nn.Linear(hidden_features, z_dim)]
+        decoder = [nn.Linear(z_dim, hidden_features), nn.ReLU(), nn.Linear(hidden_features, data_dim)]
+        super().__init__(nn.Sequential(*encoder), nn.Sequential(*decoder), z_dim, 1, scale)
+
+
 class ConvAutoencoder(Autoencoder):
-    """Convolutions that halve a picture twice, and transposed ones that double it twice.
+    """Two convolutions that halve a picture `[B, 1, height, width]`, two transposed ones that double it.
 
-    Arguments:
-        image_shape: `(1, height, width)`, both divisible by four.
-        z_dim: Size of the code.
-        channels: Of the outer layers; the inner ones have twice as many.
-        scale: σ of a pixel.
+    Height and width are divisible by four; the inner layers have twice as many channels.
     """
-
-    event_dim = 3
 
     def __init__(
         self,
@@ -93,34 +89,31 @@ class ConvAutoencoder(Autoencoder):
         channels: int = 16,
         scale: float = 0.1,
     ):
-        nn.Module.__init__(self)
-        self.z_dim, self.scale = z_dim, scale
         inner = (2 * channels, image_shape[1] // 4, image_shape[2] // 4)
-        features = inner[0] * inner[1] * inner[2]
         encoder = nn.Sequential(
             nn.Conv2d(1, channels, 4, stride=2, padding=1),
             nn.ReLU(),
             nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(features, z_dim),
+            nn.Linear(math.prod(inner), z_dim),
         )
         decoder = nn.Sequential(
-            nn.Linear(z_dim, features),
+            nn.Linear(z_dim, math.prod(inner)),
             nn.ReLU(),
             nn.Unflatten(1, inner),
             nn.ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1),
             nn.ReLU(),
             nn.ConvTranspose2d(channels, 1, 4, stride=2, padding=1),
         )
-        self.encoder, self.decoder = flatten_batch(encoder, 3), flatten_batch(decoder, 1)
+        super().__init__(flatten_batch(encoder, 3), flatten_batch(decoder, 1), z_dim, 3, scale)
 
 
 RECONSTRUCTION = ELBO(temper={"z": 0.0})
 
 recipes = {
     "autoencoder": Recipe(
-        program=Autoencoder,
+        program=DenseAutoencoder,
         objective=RECONSTRUCTION,
         data=partial(load, name="digits"),
         about="autoencoder on grey digits",

@@ -56,13 +56,13 @@ def test_a_whole_session(capsys: pytest.CaptureFixture[str], here: Path) -> None
     assert call("generate", "runs/vae", "-n", "5") == 0
     assert np.load(here / "runs/vae/samples.npz")["x"].shape == (5, 64)
 
-    assert call("inspect", "runs/vae", "-n", "8", "--samples", "20") == 0
+    assert call("inspect", "runs/vae", "-n", "8", "--samples", "60") == 0
     capsys.readouterr()
     pictures = {path.stem for path in (here / "runs/vae/pictures").glob("*.png")}
     wanted = {"graph", "losses", "samples", "reconstructions", "traversal", "interpolation"}
     assert wanted | {"latent_scatter", "kl_per_unit", "k_hat"} <= pictures
     with xr.open_datatree(here / "runs/vae/posterior.nc", engine="h5netcdf") as tree:
-        assert tree["posterior"]["z"].shape == (1, 20, 8, 2)
+        assert tree["posterior"]["z"].shape == (1, 60, 8, 2)
 
 
 def test_resuming_ends_where_an_uninterrupted_run_ends(here: Path) -> None:

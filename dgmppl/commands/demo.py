@@ -41,6 +41,6 @@ def demo(directory: Path, *, seed: int, progress: bool) -> Iterator[RenderableTy
     yield evaluate(paths, num_particles=1000, number=None, seed=seed)
     yield compare(paths, num_particles=1000, number=None, seed=seed)
     for path in paths:
-        yield f"\n[bold]{path.name}[/bold]"
+        yield f"\n{path.name}:"
         yield from inspect(load_run(path), number=100, num_samples=1000, seed=seed)
     yield f"\nAll of it is in {directory}: pictures/, posterior.nc (for ArviZ), run.json."

@@ -7,13 +7,12 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from pyro.poutine.uncondition_messenger import UnconditionMessenger
 from torch import Tensor, nn
 
-from dgmppl.handlers import Replay
+from dgmppl.handlers import Redraw, Replay
 from dgmppl.inference.randomness import seeded
 from dgmppl.program import guide_of
-from dgmppl.traces import evaluating, isolated, module_device, sample_sites, subsample_sites, trace
+from dgmppl.traces import evaluating, isolated, sample_sites, subsample_sites, trace
 
 __all__ = ["generate"]
 
@@ -61,11 +60,11 @@ def generate(
         torch.no_grad(),
         evaluating(program),
         nullcontext() if seed is None else seeded(seed),
-        isolated(device=module_device(program)),
+        isolated(program),
     ):
         if posterior:
             values = _latents(program, x) | values
-        handlers = (Replay(values),) if x is None else (UnconditionMessenger(), Replay(values))
+        handlers = (Replay(values),) if x is None else (Redraw(), Replay(values))
         arguments = (None, n) if x is None else (x,)
         drawn = trace(program.model, *arguments, handlers=handlers)  # type: ignore[arg-type]
         sites = sample_sites(drawn)
@@ -77,10 +76,9 @@ def generate(
         nodes: dict[str, Any] = drawn.nodes
         result = {name: site["value"] for name, site in nodes.items() if _shown(site)}
         if means:
-            observed = [k for k, s in sites.items() if s["infer"].get("was_observed")] or [
-                list(sites)[-1]
-            ]
-            result |= {name: _mean(sites[name], name) for name in observed}
+            shown = [name for name in sites if name in result]
+            redrawn = [name for name in shown if sites[name]["infer"].get("was_observed")]
+            result |= {name: _mean(sites[name], name) for name in redrawn or shown[-1:]}
     return result
 
 

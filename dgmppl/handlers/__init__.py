@@ -2,8 +2,9 @@
 
 from dgmppl.handlers.own_parameters import OwnParameters
 from dgmppl.handlers.particles import Particles
+from dgmppl.handlers.redraw import Redraw
 from dgmppl.handlers.replay import Replay
 from dgmppl.handlers.stop_gradient import StopGradient
 from dgmppl.handlers.temper import Temper
 
-__all__ = ["OwnParameters", "Particles", "Replay", "StopGradient", "Temper"]
+__all__ = ["OwnParameters", "Particles", "Redraw", "Replay", "StopGradient", "Temper"]

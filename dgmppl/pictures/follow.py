@@ -18,7 +18,7 @@ from dgmppl.pictures.provenance import Entry, Provenance, marked
 from dgmppl.pictures.relations import Node, Relations, Role
 from dgmppl.program import guide_of
 from dgmppl.sites import base_distribution
-from dgmppl.traces import evaluating, isolated, module_device, trace
+from dgmppl.traces import evaluating, isolated, trace
 
 __all__ = ["follow"]
 
@@ -47,7 +47,7 @@ def follow(binding: Binding, x: Any) -> Relations:
     program, guide = binding.program, guide_of(binding.program)
     model_seen, guide_seen = Provenance(), Provenance()
     batch, guide_sites = _marked(x), {}
-    with torch.no_grad(), evaluating(program), seeded(0), isolated(device=module_device(program)):
+    with torch.no_grad(), evaluating(program), seeded(0), isolated(program):
         if guide is not None:
             guide_sites = _samples(trace(guide, batch, handlers=(guide_seen,)).nodes)
         replay = Replay({n: detach_provenance(s["value"]) for n, s in guide_sites.items()})

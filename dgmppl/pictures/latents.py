@@ -15,7 +15,7 @@ from dgmppl.inference.randomness import seeded
 from dgmppl.pictures.at_means import AtMeans, mean_of
 from dgmppl.pictures.error import PictureError
 from dgmppl.program import guide_of
-from dgmppl.traces import evaluating, isolated, module_device, sample_sites, trace
+from dgmppl.traces import evaluating, isolated, sample_sites, trace
 
 __all__ = [
     "from_units",
@@ -73,7 +73,7 @@ def posterior_means(binding: Binding, x: Any, seed: int = 0) -> dict[str, Tensor
         torch.no_grad(),
         evaluating(program),
         seeded(seed),
-        isolated(device=module_device(program)),
+        isolated(program),
     ):
         while len(runs) < (DRAWS if at_means.drawn else 1):
             sites = sample_sites(trace(guide, x, handlers=(at_means,)))
@@ -86,7 +86,7 @@ def prior_moments(
 ) -> tuple[Tensor, Tensor]:
     """A site's mean and standard deviation in the model, given other latents, `[B, units]`."""
     program = binding.program
-    with torch.no_grad(), evaluating(program), seeded(0), isolated(device=module_device(program)):
+    with torch.no_grad(), evaluating(program), seeded(0), isolated(program):
         sites = sample_sites(trace(program.model, x, handlers=(Replay(values),)))  # type: ignore[arg-type]
         fn = sites[site.name]["fn"]
         loc = mean_of(fn)

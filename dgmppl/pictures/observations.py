@@ -17,7 +17,7 @@ from dgmppl.pictures.at_means import AtMeans
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.latents import rows_first
 from dgmppl.program import Adopted, Pair
-from dgmppl.traces import evaluating, isolated, module_device, sample_sites, trace
+from dgmppl.traces import evaluating, isolated, sample_sites, trace
 
 __all__ = ["decode", "draw_observed", "generated", "observed_rows", "observed_site"]
 
@@ -40,7 +40,7 @@ def observed_site(binding: Binding, name: str | None = None) -> Site:
 def observed_rows(binding: Binding, x: Any, site: Site) -> Tensor:
     """The batch's own values at a site, one row a datum `[B, …]`."""
     program = binding.program
-    with torch.no_grad(), evaluating(program), seeded(0), isolated(device=module_device(program)):
+    with torch.no_grad(), evaluating(program), seeded(0), isolated(program):
         value = sample_sites(trace(program.model, x))[site.name]["value"]  # type: ignore[arg-type]
     return rows_first(binding, site, value)
 
@@ -72,7 +72,7 @@ def decode(
     """
     rows, count = _request(binding.program, x, n)
     free = [s.name for s in binding.latents if s.name not in given]
-    with isolated(device=module_device(binding.program)), AtMeans(free):
+    with isolated(binding.program), AtMeans(free):
         value = generated(binding, site, x=rows, n=count, means=True, seed=seed, given=given)
     return rows_first(binding, site, value)
 

@@ -14,7 +14,7 @@ from torch import nn
 from dgmppl.binding import bind
 from dgmppl.inference.randomness import seeded
 from dgmppl.pictures.error import PictureError
-from dgmppl.traces import evaluating, isolated, module_device
+from dgmppl.traces import evaluating, isolated
 
 __all__ = ["render"]
 
@@ -43,7 +43,7 @@ def render(program: nn.Module, x: Any, path: str | Path) -> Path:
         )
     path = Path(path)
     bind(program, x)
-    with torch.no_grad(), evaluating(program), seeded(0), isolated(device=module_device(program)):
+    with torch.no_grad(), evaluating(program), seeded(0), isolated(program):
         pyro.render_model(
             program.model,  # type: ignore[arg-type]
             model_args=(x,),

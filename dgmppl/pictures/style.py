@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 
 from matplotlib.axes import Axes
@@ -43,6 +44,15 @@ PALETTE = (
 )
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself, whatever back end it uses."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=80)
+        return buffer.getvalue()
+
+
 def sheet(width: float, height: float, title: str) -> Figure:
     """An empty figure of some inches with a title; it belongs to no window and no global state.
 
@@ -50,7 +60,7 @@ def sheet(width: float, height: float, title: str) -> Figure:
         >>> sheet(4.0, 3.0, "Samples").get_suptitle()
         'Samples'
     """
-    figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
+    figure = Picture(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
     figure.suptitle(title, fontsize=11, fontweight="bold", color=INK)
     return figure
 

@@ -15,6 +15,9 @@ class Columns:
 
     Arguments:
         length: S, the number of draws.
+        events: Whether variables keep the event dimensions of their sites.
+        arrays: Variable → `[S, *plates, *event]`.
+        plates: Variable → the names of its plates.
 
     Example:
         >>> columns = Columns(3)
@@ -25,6 +28,7 @@ class Columns:
     """
 
     length: int
+    events: bool = True
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     plates: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from dgmppl.posterior.arviz_versions import FEWEST_DRAWS
+
 __all__ = ["Diagnosis"]
 
 TRUSTED = 0.7  # k-hat
@@ -21,7 +23,7 @@ class Diagnosis:
 
     Arguments:
         k_hat: Shape of the importance weights' tail, `[B]`: above 0.7 they cannot be trusted. NaN
-            with fewer than 25 draws.
+            with fewer than 30 draws, or where they take only few values (discrete latents).
         ess: Effective number of draws, (Σ w)² / Σ w², `[B]`, of at most `num_samples`.
         kl: Site → KL(q‖p) of each unit, nats, `[B, units]`; `[1, units]` outside the data plate.
         activity: Site → variance over the data of each unit's mean, `[units]` (Burda et al., 2015).
@@ -72,16 +74,17 @@ class Diagnosis:
 
     def _trust(self) -> str:
         """What k-hat says."""
-        if self.k_hat.isnan().all():
-            return f"k-hat needs at least 25 draws, got {self.num_samples}: try more num_samples."
-        good = float((self.k_hat < TRUSTED).double().mean())
+        known = self.k_hat[~self.k_hat.isnan()]
+        if not len(known):
+            if self.num_samples < FEWEST_DRAWS:
+                return f"k-hat needs at least {FEWEST_DRAWS} draws, got {self.num_samples}."
+            return "k-hat is unknown: the importance weights take only few values."
+        good = float((known < TRUSTED).double().mean())
         if self.joint:
-            start = (
-                f"k-hat of the weights of all {self.num_data} data together is {self.k_hat[0]:.2f}"
-            )
+            start = f"k-hat of the weights of all {self.num_data} data together is {known[0]:.2f}"
         else:
-            count = "the one datum" if self.num_data == 1 else f"{self.num_data} data"
-            start = f"k-hat below {TRUSTED} on {math.floor(100 * good)} % of {count}"
+            count = f"{len(known)} {'datum' if len(known) == 1 else 'data'}"
+        start = f"k-hat below {TRUSTED} on {math.floor(100 * good)} % of {count}"
         if good >= 0.9:
             return f"{start}: importance weights can be trusted."
         if good >= 0.5:

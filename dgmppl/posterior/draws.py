@@ -27,8 +27,10 @@ def draw_posterior(source: Source, num_samples: int, *, predictive: bool) -> dic
     Returns:
         Groups posterior, log_likelihood, sample_stats and, if asked for, posterior_predictive.
     """
-    names = ["posterior", "log_likelihood", "sample_stats"]
-    groups = {name: Columns(num_samples) for name in names + ["posterior_predictive"] * predictive}
+    names = ["posterior"] + ["posterior_predictive"] * predictive
+    groups = {name: Columns(num_samples) for name in names}
+    tabular = ("log_likelihood", "sample_stats")
+    groups |= {name: Columns(num_samples, events=False) for name in tabular}
     start = 0
     for number in chunks(source.binding, num_samples):
         tables = source.weigh(number)

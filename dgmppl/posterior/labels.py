@@ -79,6 +79,8 @@ class Labels:
     def _dims(self, name: str, columns: Columns) -> tuple[str, ...]:
         """One variable's dimensions beside chain and draw."""
         plates = tuple(self.plates.get(plate, plate) for plate in columns.plates[name])
+        if not columns.events:
+            return plates
         event = columns.arrays[name].ndim - 1 - len(plates)
         given = self.dims.get(name, [f"{name}_dim_{i}" for i in range(event)])
         if isinstance(given, str) or len(given) != event:
@@ -87,7 +89,13 @@ class Labels:
                 f"{columns.arrays[name].shape[1 + len(plates) :]}), got {given!r}. "
                 "Plates are named by themselves."
             )
-        return (*plates, *given)
+        names = (*plates, *given)
+        if len({*RESERVED, *names}) < len(RESERVED) + len(names):
+            raise ValueError(
+                f"Expected different names for the dimensions of site '{name}', got "
+                f"{[*RESERVED, *names]}. Try others in dims."
+            )
+        return names
 
     def _dataset(self, variables: dict[str, tuple[tuple[str, ...], np.ndarray]]) -> xr.Dataset:
         sizes: dict[str, int] = {}

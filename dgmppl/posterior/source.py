@@ -98,7 +98,7 @@ class Source:
         if number > 1:
             handlers = (*handlers, Particles(number, self.binding.particle_dim))
         program = self.binding.program
-        with isolated(device=module_device(program)):
+        with isolated(program):
             found = trace(program.model, self.x, handlers=handlers)  # type: ignore[arg-type]
         nodes: dict[str, Any] = found.nodes
         return Run(dict(nodes), number)
@@ -114,7 +114,7 @@ def hold(program: nn.Module, x: Any) -> Source:
     x = to_device(x, module_device(program))
     with torch.enable_grad():  # roles are found by autograd, whatever the caller's mode
         binding = bind(program, x)
-    with isolated(device=module_device(program)):
+    with isolated(program):
         found = trace(program.model, x)  # type: ignore[arg-type]
     nodes: dict[str, Any] = found.nodes
     return Source(binding, x, dict(nodes))
