@@ -140,8 +140,13 @@ def bind(program: nn.Module, x: Any) -> Binding:
     for module in adopted:
         module.declaring = True
     try:
-        # in evaluation mode: a look must not move running statistics
-        with torch.random.fork_rng(), evaluating(program), isolated(program, validate=True):
+        # in evaluation mode, for a look must not move running statistics; roles need gradients
+        with (
+            torch.random.fork_rng(),
+            torch.enable_grad(),
+            evaluating(program),
+            isolated(program, validate=True),
+        ):
             return _look(program, x)
     finally:
         for module in adopted:
@@ -196,7 +201,7 @@ def _data_plate(name: str | None, sites: dict[str, Any]) -> tuple[str | None, in
     if name is None and "data" in frames:
         name = "data"
     if name is None:
-        outer = {stack[-1].name for stack in observed if stack and stack[-1].dim is not None}
+        outer = {stack[0].name for stack in observed if stack and stack[0].dim is not None}
         if len(outer) > 1:
             raise ProgramError(
                 f"Expected one plate over the data, found {sorted(outer)} outermost. "

@@ -69,7 +69,10 @@ class Recipe:
         sizes: dict[str, Any] = {}
         shape = getattr(data, "record", {}).get("shape")
         if isinstance(shape, list) and shape:
-            sizes = {"data_dim": shape[-1], "image_shape": getattr(data, "image_shape", None) or tuple(shape)}
+            sizes = {
+                "data_dim": shape[-1],
+                "image_shape": getattr(data, "image_shape", None) or tuple(shape),
+            }
         open_sizes = {k: v for k, v in sizes.items() if k in parameters and k not in given}
         program = self.program(**open_sizes)
         if self.guide is None:

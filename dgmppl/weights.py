@@ -42,6 +42,17 @@ class Draw:
     scored: dict[str, dict[str, Any]]
     crossed: dict[str, Tensor]
 
+    def in_order(self, name: str) -> bool:
+        """Whether the guide, too, drew before a latent site all that its prior may depend on.
+
+        Otherwise those draws carry information about it, and the KL given them is not the term of
+        the bound.
+        """
+        latents = [n for n, s in self.model.items() if n in self.guide and not s["is_observed"]]
+        drawn = list(self.guide)
+        before = latents[: latents.index(name)]
+        return all(drawn.index(earlier) < drawn.index(name) for earlier in before)
+
     def log_prob(self, site: dict[str, Any]) -> Tensor:
         """A site's log-density as a table `[K, B]`, or `[K, 1]` outside the data plate."""
         log_prob = site["fn"].log_prob(site["value"])

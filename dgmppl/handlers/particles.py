@@ -32,5 +32,5 @@ class Particles(Messenger):
         if self.inside is not None and all(frame.name != self.inside for frame in frames):
             return
         if not site_is_subsample(msg):
-            msg["cond_indep_stack"] = (*frames, self.frame)
+            msg["cond_indep_stack"] = (self.frame, *frames)  # outermost first
             BroadcastMessenger._pyro_sample(msg)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from dgmppl.objectives.bound import Bound
-from dgmppl.weights import Weights
+from dgmppl.weights import Draw, Weights
 
 __all__ = ["ELBO"]
 
@@ -93,15 +93,9 @@ class ELBO(Bound):
             return {}
         tables: dict[str, list[Tensor]] = {}
         for run in w.runs:
-            for name in _separable(run.model, run.guide):
-                site, drawn = run.model[name], run.guide[name]
-                try:
-                    kl = kl_divergence(drawn["fn"], site["fn"])
-                except NotImplementedError:
-                    continue
-                if isinstance(site["mask"], Tensor):
-                    kl = torch.where(site["mask"], kl, kl.new_zeros(()))
-                tables.setdefault(name, []).append(run.table(site, kl))
+            for name in run.guide.keys() & run.model.keys():
+                if (table := _divergence(run, name)) is not None:
+                    tables.setdefault(name, []).append(table)
         return {name: torch.cat(t) if len(t) > 1 else t[0] for name, t in tables.items()}
 
     @property
@@ -116,19 +110,15 @@ class ELBO(Bound):
         return r"\mathbb{E}_{q(z|x)}\left[\log p(x,z)-\log q(z|x)\right]"
 
 
-def _separable(model: dict[str, Any], guide: dict[str, Any]) -> list[str]:
-    """Latent sites whose KL may be taken alone.
-
-    What p(z_i|…) depends on must be drawn before z_i in the guide, too; otherwise those draws carry
-    information about z_i, and the KL given them is not the term of the bound.
-    """
-    drawn = list(guide)
-    latents = [name for name, site in model.items() if name in guide and not site["is_observed"]]
-    return [
-        name
-        for i, name in enumerate(latents)
-        if all(drawn.index(earlier) < drawn.index(name) for earlier in latents[:i])
-        and type(guide[name]["fn"]).__name__ != "Delta"
-        and model[name]["mask"] is not False
-        and "units" not in model[name]["infer"]
-    ]
+def _divergence(run: Draw, name: str) -> Tensor | None:
+    """KL(q‖p) of one latent site given what it depends on, where that is a term of the bound."""
+    site, q, p = run.model[name], run.guide[name]["fn"], run.model[name]["fn"]
+    if site["is_observed"] or site["mask"] is False or not run.in_order(name):
+        return None
+    try:
+        kl = kl_divergence(q, p.expand(q.batch_shape) if p.batch_shape != q.batch_shape else p)
+    except NotImplementedError:
+        return None
+    if isinstance(site["mask"], Tensor):
+        kl = torch.where(site["mask"], kl, kl.new_zeros(()))
+    return run.table(site, kl)

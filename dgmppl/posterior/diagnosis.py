@@ -80,11 +80,10 @@ class Diagnosis:
                 return f"k-hat needs at least {FEWEST_DRAWS} draws, got {self.num_samples}."
             return "k-hat is unknown: the importance weights take only few values."
         good = float((known < TRUSTED).double().mean())
-        if self.joint:
-            start = f"k-hat of the weights of all {self.num_data} data together is {known[0]:.2f}"
-        else:
+        start = f"k-hat of the weights of all {self.num_data} data together is {known[0]:.2f}"
+        if not self.joint:
             count = f"{len(known)} {'datum' if len(known) == 1 else 'data'}"
-        start = f"k-hat below {TRUSTED} on {math.floor(100 * good)} % of {count}"
+            start = f"k-hat below {TRUSTED} on {math.floor(100 * good)} % of {count}"
         if good >= 0.9:
             return f"{start}: importance weights can be trusted."
         if good >= 0.5:
@@ -94,10 +93,8 @@ class Diagnosis:
         )
 
     def _draws(self) -> str:
-        median = "E" if self.joint else "Median e"
-        return (
-            f"{median}ffective sample size: {float(self.ess.median()):.0f} of {self.num_samples}."
-        )
+        name = "Effective" if self.joint else "Median effective"
+        return f"{name} sample size: {float(self.ess.median()):.0f} of {self.num_samples}."
 
     def _price(self) -> str:
         """What the gap says."""

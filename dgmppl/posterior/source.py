@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from pyro.poutine.uncondition_messenger import UnconditionMessenger
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
 from dgmppl.data.nested import to_device
-from dgmppl.handlers import Particles, Replay
+from dgmppl.handlers import Particles, Redraw, Replay
 from dgmppl.site_checks import ProgramError
 from dgmppl.traces import isolated, module_device, trace
 from dgmppl.weights import Draw, Weights, weights
@@ -23,14 +22,6 @@ __all__ = ["MOST_NUMBERS", "Run", "Source", "chunks", "hold", "need_guide"]
 
 #: Most numbers that all sites of a chunk hold together: 16 MiB in single precision.
 MOST_NUMBERS = 2**22
-
-
-class Redraw(UnconditionMessenger):
-    """Draws observed sites anew; deterministic ones, which Pyro also calls observed, stay."""
-
-    def _pyro_sample(self, msg: Any) -> None:
-        if not msg["infer"].get("_deterministic", False):
-            super()._pyro_sample(msg)
 
 
 @dataclass(frozen=True)

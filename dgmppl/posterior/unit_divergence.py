@@ -33,9 +33,7 @@ def unit_divergences(draw: Draw, number: int, held: Collection[str] = ()) -> dic
         Site → nats, `[number, B, units]`; `[number, 1, units]` outside the data plate.
     """
     latents = [n for n, s in draw.model.items() if n in draw.guide and not s["is_observed"]]
-    closed = {
-        name: _closed(draw, name, number) for name in latents if _in_order(draw, name, latents)
-    }
+    closed = {name: _closed(draw, name, number) for name in latents if draw.in_order(name)}
     known = {name: kl for name, kl in closed.items() if kl is not None}
     unknown = [name for name in latents if name not in known and name not in held]
     auxiliary = [n for n in draw.guide if n not in draw.model and n not in held]
@@ -62,16 +60,6 @@ def moments(draw: Draw, name: str, number: int) -> Tensor:
     return _units(draw, name, value, number, draw.model[name]["fn"].event_dim)
 
 
-def _in_order(draw: Draw, name: str, latents: list[str]) -> bool:
-    """Whether the guide, too, drew before this site all that its prior may depend on.
-
-    Otherwise those draws carry information about it, and the KL given them is not the bound's term.
-    """
-    drawn = list(draw.guide)
-    before = latents[: latents.index(name)]
-    return all(drawn.index(earlier) < drawn.index(name) for earlier in before)
-
-
 def _closed(draw: Draw, name: str, number: int) -> Tensor | None:
     """The divergence of one site's units, `None` if it is not known."""
     site, q = draw.model[name], _drawn_from(draw, name)
@@ -81,8 +69,10 @@ def _closed(draw: Draw, name: str, number: int) -> Tensor | None:
     p, single = site["fn"], (_factors(q), _factors(site["fn"]))
     event_dim = p.event_dim if None not in single else 0
     shape = site["value"].shape[: site["value"].dim() - p.event_dim + event_dim]
+    if event_dim:
+        q, p = single
     try:
-        kl = kl_divergence(*(single if event_dim else (q, p))).expand(shape)
+        kl = kl_divergence(q.expand(shape), p.expand(shape))  # PyTorch's need equal shapes
     except (NotImplementedError, RuntimeError):
         return None
     if isinstance(site["mask"], Tensor):

@@ -1,7 +1,8 @@
-"""Time of a VAE's training step: hand-written PyTorch, Pyro's SVI and dgmppl, side by side in one process.
+"""Time of a VAE's training step: hand-written PyTorch, Pyro's SVI and dgmppl, side by side in one
+process.
 
-All three compute the same bound (784-200-200-50, tanh, analytic KL, Adam 1e-3, dynamic binarisation) on one thread,
-in alternating blocks so that a busy machine touches all alike.
+All three compute the same bound (784-200-200-50, tanh, analytic KL, Adam 1e-3, dynamic
+binarisation) on one thread, in alternating blocks so that a busy machine touches all alike.
 
     python tests/benchmarks/vae_step.py [--batch 128] [--blocks 15] [--steps 40]
 """
@@ -80,7 +81,9 @@ def svi(images: Tensor) -> Callable[[], None]:
 
 def main() -> None:
     """Prints milliseconds a step (median of block means) and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--blocks", type=int, default=15)
     parser.add_argument("--steps", type=int, default=40)

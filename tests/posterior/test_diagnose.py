@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pyro
 import pytest
 import torch
-from pyro.distributions import MultivariateNormal, Normal, TransformedDistribution
+from pyro.distributions import (
+    Bernoulli,
+    MultivariateNormal,
+    Normal,
+    OneHotCategorical,
+    TransformedDistribution,
+)
 from pyro.distributions.transforms import AffineTransform
 from pyro.infer.autoguide import AutoDelta, AutoNormal
 from torch import Tensor, nn
@@ -210,6 +217,27 @@ def test_an_automatic_guide_of_real_sites_has_kl_unit_by_unit() -> None:
     expected = 0.5 * (scale.square() + loc.square() - 1) - scale.log()
     assert torch.allclose(found.kl["z"][0], expected.double(), atol=1e-5)
     assert list(found.kl) == ["z"]
+
+
+def test_discrete_units_have_their_own_kl() -> None:
+    def model(x: Tensor) -> None:
+        with pyro.plate("data", len(x)):
+            bits = pyro.sample("bits", Bernoulli(torch.full((2,), 0.5)).to_event(1))
+            kind = pyro.sample("kind", OneHotCategorical(torch.ones(4) / 4))
+            pyro.factor("penalty", -kind[..., 0])
+            pyro.sample("x", Normal(bits.sum(-1), 1.0), obs=x)
+
+    def guide(x: Tensor) -> None:
+        with pyro.plate("data", len(x)):
+            pyro.sample("bits", Bernoulli(torch.tensor([0.5, 0.9])).to_event(1))
+            pyro.sample("kind", OneHotCategorical(torch.tensor([0.5, 0.5, 0.0, 0.0])))
+
+    found = diagnose(dgmppl.Pair(model, guide), torch.zeros(3), 40)
+    tilted = math.log(2) + 0.9 * math.log(0.9) + 0.1 * math.log(0.1)
+    assert torch.allclose(found.kl["bits"], torch.tensor([0.0, tilted]).double(), atol=1e-6)
+    expected = torch.full((3, 1), math.log(2)).double()  # one choice of two out of four
+    assert torch.allclose(found.kl["kind"], expected, atol=1e-6)
+    assert found.active_units == {"bits": 0, "kind": 0}
 
 
 def test_missing_entries_cost_no_kl() -> None:
