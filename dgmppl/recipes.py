@@ -31,8 +31,8 @@ class Recipe:
     """All that `fit` needs, as data: every field can be exchanged from the command line.
 
     Arguments:
-        program: Builds the program: its class, or a `functools.partial` of it. A parameter named
-            `data_dim` that is left open is taken from the data.
+        program: Builds the program: its class, or a `functools.partial` of it. Parameters named
+            `data_dim` and `image_shape` that are left open are taken from the data.
         objective: The learning principle.
         data: Takes `split=` and returns data, most often a `functools.partial` of `load`.
         guide: Program → guide that replaces its own, or `None`.

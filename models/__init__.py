@@ -8,7 +8,8 @@ __all__ = ["modules", "table"]
 
 def modules() -> list[str]:
     """The names of the gallery's files."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    names = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def table() -> str:
@@ -20,5 +21,5 @@ def table() -> str:
             program = getattr(settings.program, "func", settings.program).__name__
             formula = str(settings.objective).replace("|", r"\|")
             link = f"[{name}.py](models/{name}.py)"
-            rows.append(f"| `{recipe}` | {program} | {formula} | {settings.about} | {link} |")
+            rows.append(f"| `{recipe}` | {program} | `{formula}` | {settings.about} | {link} |")
     return "\n".join(rows)

@@ -71,8 +71,16 @@ class DenseAutoencoder(Autoencoder):
     def __init__(
         self, data_dim: int = 784, z_dim: int = 16, hidden_features: int = 200, scale: float = 0.1
     ):
-        encoder = [nn.Linear(data_dim, hidden_features), nn.ReLU(), nn.Linear(hidden_features, z_dim)]
-        decoder = [nn.Linear(z_dim, hidden_features), nn.ReLU(), nn.Linear(hidden_features, data_dim)]
+        encoder = [
+            nn.Linear(data_dim, hidden_features),
+            nn.ReLU(),
+            nn.Linear(hidden_features, z_dim),
+        ]
+        decoder = [
+            nn.Linear(z_dim, hidden_features),
+            nn.ReLU(),
+            nn.Linear(hidden_features, data_dim),
+        ]
         super().__init__(nn.Sequential(*encoder), nn.Sequential(*decoder), z_dim, 1, scale)
 
 
@@ -116,12 +124,14 @@ recipes = {
         program=DenseAutoencoder,
         objective=RECONSTRUCTION,
         data=partial(load, name="digits"),
+        epochs=100,
         about="autoencoder on grey digits",
     ),
     "conv-autoencoder": Recipe(
         program=ConvAutoencoder,
         objective=RECONSTRUCTION,
         data=partial(load, name="digits", flatten=False),
+        epochs=100,
         about="convolutional autoencoder on grey digits",
     ),
 }

@@ -1,5 +1,4 @@
-"""The yardstick for the recipe `vae` on MNIST: the same model, data and settings in a plain PyTorch
-loop.
+"""The yardstick for the recipe `vae` on MNIST: the same settings in a plain PyTorch loop.
 
 784-200-200-50, tanh, analytic KL, dynamic binarisation, batch 128, Adam 1e-3; then L_500 on the
 first 1,000 test images, averaged over several binarisations of them (one alone has a standard
@@ -15,10 +14,10 @@ import math
 import time
 
 import torch
+from dgmppl.models.vae import mlp
 from torch import Tensor, nn
 
 from dgmppl.data import load
-from dgmppl.models.vae import mlp
 
 
 def terms(

@@ -1,5 +1,4 @@
-"""Time of a VAE's training step: hand-written PyTorch, Pyro's SVI and dgmppl, side by side in one
-process.
+"""A VAE's training step: hand-written PyTorch, Pyro's SVI and dgmppl, side by side.
 
 All three compute the same bound (784-200-200-50, tanh, analytic KL, Adam 1e-3, dynamic
 binarisation) on one thread, in alternating blocks so that a busy machine touches all alike.
@@ -15,12 +14,12 @@ from collections.abc import Callable
 
 import pyro
 import torch
+from dgmppl.models.vae import VAE
 from pyro.infer import SVI, TraceMeanField_ELBO
 from torch import Tensor, nn
 
 from dgmppl.binding import bind
 from dgmppl.inference.player import Player
-from dgmppl.models.vae import VAE
 from dgmppl.objectives import ELBO, Progress
 
 
