@@ -1,18 +1,18 @@
-"""Autoencoder, dense and convolutional: a VAE whose posterior is a single point and whose code is free.
+"""Autoencoder, dense and convolutional: a VAE with one point as posterior and no divergence.
 
         z ──▶ x          p(x|z) = N(decoder(z), σ²)
         ▲     │          q(z|x) = δ(z − encoder(x))
         └─────┘
 
-The bound at power 0 on z leaves E_q[log p(x|z)] = −‖x − decoder(encoder(x))‖² / 2σ² + constant: reconstruction
-alone. p(z) = N(0, I) is named in the program and never learned from, so draws from it are poor: what a VAE adds.
-The reported value still counts log p(z); the term "x" is what is learned.
+The bound at power 0 on z leaves E_q[log p(x|z)] = −‖x − decoder(encoder(x))‖² / 2σ² + constant:
+reconstruction alone. Nothing makes the codes follow p(z) = N(0, I), so draws from it are poor: that
+is what a VAE adds. The reported value counts log p(z), too; the term "x" is what is learned.
 
 References:
-    Reducing the Dimensionality of Data with Neural Networks, Geoffrey Hinton and Ruslan Salakhutdinov, 2006.
-        https://doi.org/10.1126/science.1127647
-    Stacked Convolutional Auto-Encoders, Jonathan Masci et al., 2011.
-        https://doi.org/10.1007/978-3-642-21735-7_7
+    Reducing the Dimensionality of Data with Neural Networks, Geoffrey Hinton, Ruslan Salakhutdinov,
+        2006. https://doi.org/10.1126/science.1127647
+    Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction, Jonathan Masci et al.,
+        2011. https://doi.org/10.1007/978-3-642-21735-7_7
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ class DenseAutoencoder(Autoencoder):
 
 
 class ConvAutoencoder(Autoencoder):
-    """Two convolutions that halve a picture `[B, 1, height, width]`, two transposed ones that double it.
+    """Two convolutions halve pictures `[B, 1, height, width]`, two transposed ones double them.
 
-    Height and width are divisible by four; the inner layers have twice as many channels.
+    Height and width must be divisible by four. The inner layers have twice as many channels.
     """
 
     def __init__(

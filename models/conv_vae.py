@@ -4,8 +4,8 @@
         ▲     │          q(z|x) = N(μ(x), σ²(x))   μ, σ: convolutions of x
         └─────┘
 
-Learned by the importance-weighted bound log 1/K Σ_k p(x, z_k) / q(z_k|x): particles are a leading dimension that
-the convolutions never see.
+Learned by the importance-weighted bound log 1/K Σ_k p(x, z_k) / q(z_k|x). The K draws are a leading
+dimension that the convolutions never see.
 
 References:
     Auto-Encoding Variational Bayes, Diederik Kingma and Max Welling, 2013. https://arxiv.org/abs/1312.6114
@@ -32,7 +32,7 @@ __all__ = ["ConvVAE", "recipes"]
 
 
 def encoder(image_shape: tuple[int, int, int], channels: int, out_features: int) -> nn.Module:
-    """Two convolutions that halve the picture, `[*batch 1 height width] → [*batch out]`."""
+    """Two convolutions, `[*batch 1 height width] → [*batch out]`."""
     _, height, width = image_shape
     return flatten_batch(
         nn.Sequential(
@@ -48,7 +48,7 @@ def encoder(image_shape: tuple[int, int, int], channels: int, out_features: int)
 
 
 def decoder(in_features: int, channels: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """Two transposed convolutions that double the picture, `[*batch in] → [*batch 1 height width]`."""
+    """Two transposed convolutions, `[*batch in] → [*batch 1 height width]`."""
     inner = (2 * channels, image_shape[1] // 4, image_shape[2] // 4)
     return flatten_batch(
         nn.Sequential(
@@ -73,6 +73,10 @@ class ConvVAE(dgmppl.Program):
 
     Raises:
         ValueError: If a picture cannot be halved twice.
+
+    Example:
+        >>> ConvVAE(image_shape=(1, 8, 8)).model(n=3).shape
+        torch.Size([3, 1, 8, 8])
     """
 
     def __init__(

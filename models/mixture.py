@@ -2,13 +2,13 @@
 
         z ──▶ x          p(z) = Categorical(π)          p(x|z) = N(μ_z, σ_z²)
 
-The sum over z gives p(x) = Σ_c π_c N(x; μ_c, σ_c²). Three ways of learning it climb the same function: the
-gradient through that sum, expectation maximisation in closed form, and the gradient of a mixture density that
-has no latent at all. For two components z is a Bernoulli variable.
+The sum over z gives p(x) = Σ_c π_c N(x; μ_c, σ_c²). Three ways of learning climb this one function:
+the gradient through the sum, expectation maximisation in closed form, and the gradient of a mixture
+density that has no latent at all. With two components z is a Bernoulli variable.
 
 References:
-    Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur Dempster, Nan Laird, Donald Rubin,
-        1977. https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
+    Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur Dempster, Nan Laird,
+        Donald Rubin, 1977. https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
     Pattern Recognition and Machine Learning, chapter 9, Christopher Bishop, 2006.
         https://www.microsoft.com/en-us/research/publication/pattern-recognition-machine-learning/
 """
@@ -38,8 +38,12 @@ class Mixture(dgmppl.Program):
     Arguments:
         data_dim: Dimensions of a datum.
         num_components: C, how many Gaussians.
-        floor: Below every scale, in units of the data, so that no component can shrink onto one datum, where the
-            likelihood is infinite.
+        floor: Below every scale, in units of the data, so that no component can shrink onto one
+            datum, where the likelihood is infinite.
+
+    Example:
+        >>> print(dgmppl.evidence(Mixture(num_components=3), torch.zeros(4, 2)).kind)
+        exact
     """
 
     def __init__(self, data_dim: int = 2, num_components: int = 8, floor: float = 1e-3):
