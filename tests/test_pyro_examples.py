@@ -33,7 +33,8 @@ class Encoder(nn.Module):
 
 class Decoder(nn.Sequential):
     def __init__(self, z_dim: int):
-        super().__init__(nn.Linear(z_dim, HIDDEN), nn.Softplus(), nn.Linear(HIDDEN, PIXELS), nn.Sigmoid())
+        hidden = (nn.Linear(z_dim, HIDDEN), nn.Softplus())
+        super().__init__(*hidden, nn.Linear(HIDDEN, PIXELS), nn.Sigmoid())
 
 
 class PyroVAE(nn.Module):
@@ -60,11 +61,12 @@ class PyroVAE(nn.Module):
 
 
 class PyroCVAE(nn.Module):
-    """In the manner of Pyro's CVAE tutorial: the lower half of an image given the upper, a learned prior."""
+    """In the manner of Pyro's CVAE tutorial: the lower half of an image given the upper."""
 
     def __init__(self, z_dim: int = 5):
         super().__init__()
-        self.baseline = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PIXELS))
+        hidden = (nn.Linear(PIXELS, HIDDEN), nn.ReLU())
+        self.baseline = nn.Sequential(*hidden, nn.Linear(HIDDEN, PIXELS))
         self.prior = Encoder(2 * PIXELS, z_dim)
         self.recognition = Encoder(2 * PIXELS, z_dim)
         self.generation = Decoder(z_dim)

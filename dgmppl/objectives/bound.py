@@ -185,5 +185,9 @@ class Bound(Objective):
         if self.temper is None:
             return ""
         if isinstance(self.temper, Mapping):
-            return ", ".join(f"{name} to the power {power}" for name, power in self.temper.items())
-        return f"latents to the power {self.temper}"
+            return ", ".join(f"{name} to the power {_text(p)}" for name, p in self.temper.items())
+        return f"latents to the power {_text(self.temper)}"
+
+
+def _text(power: float | Schedule) -> str:
+    return str(power) if callable(power) else f"{power:g}"

@@ -1,4 +1,4 @@
-"""Evidence: exact where it can be, below the exact value in expectation elsewhere, bounded in memory."""
+"""Evidence: exact where it can be, elsewhere below that in expectation; bounded in memory."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ class Mixture(dgmppl.Program):
 def test_enumerable_latents_are_summed_exactly() -> None:
     program = Mixture()
     result = dgmppl.evidence(program, X)
-    probs = torch.outer(torch.tensor([0.7, 0.3]).double(), torch.softmax(program.logits, 0)).flatten()
+    flip = torch.tensor([0.7, 0.3], dtype=torch.float64)
+    probs = torch.outer(flip, torch.softmax(program.logits, 0)).flatten()
     locs = torch.cat([program.loc, program.loc + 1])
     truth = MixtureSameFamily(Categorical(probs), Normal(locs, 0.5)).log_prob(X)
     assert result.kind == "exact"
@@ -134,7 +135,8 @@ def test_what_has_no_density_is_unavailable_and_says_why() -> None:
                 v = dgmppl.units("v", Binary(3), obs=x)
                 pyro.factor("energy", v.sum(-1))
 
-    for program, x, site in ((Generator(), torch.zeros(4, 2), "x"), (Machine(), torch.ones(4, 3), "v")):
+    cases = ((Generator(), torch.zeros(4, 2), "x"), (Machine(), torch.ones(4, 3), "v"))
+    for program, x, site in cases:
         result = dgmppl.evidence(program, x)
         assert result.kind == "unavailable" and f"'{site}'" in result.reason
         with pytest.raises(dgmppl.NoDensityError, match=site):
