@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
-from dgmppl.data import as_data, batches
+from dgmppl.data import Batch, as_data, batches
 from dgmppl.enumeration import check_enumerable, enumerate_latents
-from dgmppl.inference.randomness import seeded
+from dgmppl.inference.randomness import apart, seeded
 from dgmppl.objectives.objective import ObjectiveError, refuse_undensified
 from dgmppl.site_checks import ProgramError
 from dgmppl.sites import NoDensityError
@@ -122,22 +123,24 @@ def evidence(
         except ObjectiveError as error:
             return Evidence(None, None, "unavailable", reason=str(error))
         if _exact(binding):
-            parts = [
-                enumerate_latents(binding, b.x).log_evidence
-                for b in batches(data, rows // 16, device=device)
-            ]
+            stream = _stream(data, rows // 16, device, seed)
+            parts = [enumerate_latents(binding, b.x).log_evidence for b in stream]
             value = torch.cat(parts).cpu()
             return Evidence(value, torch.zeros_like(value), "exact")
         if reason := _no_estimate(binding):
             return Evidence(None, None, "unavailable", reason=reason)
         joint = any(not site.local for site in binding.draws)
         size = None if joint else max(1, min(rows // 8, 256))
-        pairs = [
-            _estimate(binding, b.x, num_particles, rows, joint)
-            for b in batches(data, size, device=device)
-        ]
+        stream = _stream(data, size, device, seed)
+        pairs = [_estimate(binding, b.x, num_particles, rows, joint) for b in stream]
     value, spread = (torch.cat(part).cpu() for part in zip(*pairs, strict=True))
     return Evidence(value, spread, "lower bound", num_particles)
+
+
+def _stream(data: Any, size: int | None, device: torch.device, seed: int | None) -> Iterator[Batch]:
+    """The data; with a seed they are binarised alike for every program."""
+    stream = batches(data, size, device=device)
+    return stream if seed is None else apart(stream, seed + 1)
 
 
 def _exact(binding: Binding) -> bool:

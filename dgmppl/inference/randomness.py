@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["restore", "seeded", "snapshot"]
+__all__ = ["apart", "restore", "seeded", "snapshot"]
+
+Item = TypeVar("Item")
 
 
 def snapshot() -> dict[str, Tensor]:
@@ -67,3 +69,28 @@ def seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         restore(before)
+
+
+def apart(stream: Iterable[Item], seed: int) -> Iterator[Item]:
+    """Items whose own draws do not depend on what is drawn between them.
+
+    So two programs see the same binarised images, however many numbers each draws itself.
+
+    Arguments:
+        stream: Draws from the global generators when an item is asked for.
+        seed: For those draws.
+    """
+    with seeded(seed):
+        own = snapshot()
+    items = iter(stream)
+    while True:
+        others = snapshot()
+        restore(own)
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        finally:
+            own = snapshot()
+            restore(others)
+        yield item

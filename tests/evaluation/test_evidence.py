@@ -176,3 +176,28 @@ def test_bits_per_dim() -> None:
     assert float(dgmppl.bits_per_dim(torch.tensor(-784 * math.log(2.0)), 784)) == pytest.approx(1.0)
     uniform = torch.tensor(0.0)  # the uniform density on [0, 1] is one of 256 equally likely levels
     assert float(dgmppl.bits_per_dim(uniform, 10, levels=256)) == pytest.approx(8.0)
+
+
+def test_a_seed_binarises_alike_for_programs_that_draw_differently() -> None:
+    class Pixels(dgmppl.Program):
+        def __init__(self, noise: int) -> None:
+            super().__init__()
+            self.noise = noise
+            self.seen: list[Tensor] = []
+
+        def model(self, x: Tensor, n: int = 1) -> Tensor:
+            with dgmppl.data_plate(x, n):
+                pyro.sample("z", Normal(torch.zeros(self.noise), 1.0).to_event(1))
+                return pyro.sample("x", Bernoulli(torch.full((3,), 0.5)).to_event(1), obs=x)
+
+        def guide(self, x: Tensor) -> Tensor:
+            self.seen.append(x)
+            with dgmppl.data_plate(x):
+                return pyro.sample("z", Normal(torch.zeros(self.noise), 1.0).to_event(1))
+
+    grey = TensorData(torch.full((40, 3), 0.5), transform=DynamicBinarisation())
+    programs = Pixels(1), Pixels(7)
+    for program in programs:
+        dgmppl.evidence(program, grey, 2, rows=64, seed=0)
+    few, many = (torch.cat(program.seen[1:]) for program in programs)
+    assert torch.equal(few, many) and 0 < float(few.mean()) < 1
