@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,22 +28,22 @@ def evaluate(
         number: How many held-out data; `None` takes all.
         seed: For draws and binarisation.
     """
-    table = Table(title="log p(x) on held-out data, nats a datum", title_justify="left")
-    for heading in ("run", "data", "kind", "log p(x)", "± s.e.", "bits/dim", "draws", "seconds"):
-        table.add_column(heading, justify="left" if heading in ("run", "data", "kind") else "right")
-    for directory in directories:
-        run = load_run(directory)
-        began = time.monotonic()
+    runs = [load_run(directory) for directory in directories]
+    alike = len({_data(run) for run in runs}) == 1
+    what = _data(runs[0]) if alike else "held-out data"
+    table = Table(title=f"log p(x), nats a datum: {what}", title_justify="left")
+    for heading in ("run", "kind") if alike else ("run", "data", "kind"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("log p(x)", "± s.e.", "bits/dim", "draws"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for run in runs:
         result, bits = evaluate_run(run, num_particles=num_particles, number=number, seed=seed)
-        seconds = time.monotonic() - began
-        if result.value is None:
-            table.add_row(
-                directory.name, _data(run), result.kind, "—", "—", "—", "—", f"{seconds:.0f}"
-            )
-            continue
-        figures = (f"{result.mean:.2f}", f"{result.mean_error:.2f}", f"{bits:.3f}")
-        draws = str(result.num_particles or "—")
-        table.add_row(directory.name, _data(run), result.kind, *figures, draws, f"{seconds:.0f}")
+        figures = ["—"] * 4
+        if result.value is not None:
+            draws = str(result.num_particles or "—")
+            figures = [f"{result.mean:.2f}", f"{result.mean_error:.2f}", f"{bits:.3f}", draws]
+        about = (result.kind,) if alike else (_data(run), result.kind)
+        table.add_row(str(run.directory), *about, *figures)
     return table
 
 

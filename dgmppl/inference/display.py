@@ -9,9 +9,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 __all__ = ["Display", "row_text"]
 
+#: About how many lines a run prints where there is no terminal.
+LINES = 20
+
 
 class Display:
-    """A progress bar with the bound and its terms, or a line an epoch where there is no terminal.
+    """A progress bar with the bound and its terms; without a terminal, about twenty lines.
 
     Arguments:
         epochs: Epochs of the run.
@@ -49,7 +52,8 @@ class Display:
         """After an epoch."""
         seconds = f"  {row['seconds']:.1f} s"
         text = f"epoch {row['epoch']}/{self.epochs}  {row_text(row)}{seconds}"
-        if not self.live:
+        every = max(1, self.epochs // LINES)
+        if not self.live and (row["epoch"] % every == 0 or row["epoch"] == self.epochs):
             self.console.print(text, highlight=False)
 
 

@@ -73,7 +73,7 @@ def fit(
         resume: Whether to continue the run in `directory`.
         checkpoint_seconds: Time between checkpoints inside an epoch; one is always made at its end.
         callbacks: Called with the run after each epoch; `run.stop(reason)` ends it.
-        progress: Whether to show a progress bar (or a line an epoch where there is no terminal).
+        progress: Whether to show a progress bar (or some lines where there is no terminal).
         record: More to keep in the directory's `run.json` (JSON values).
 
     Returns:
