@@ -115,6 +115,13 @@ class Binding:
         """Whether a site under these plates has one value a datum."""
         return any(frame.name == self.data_plate for frame in frames)
 
+    def data_scale(self, frames: Iterable[CondIndepStackFrame]) -> float:
+        """What a subsampled data plate multiplies its sites by; it belongs outside any log-sum."""
+        for frame in frames:
+            if frame.name == self.data_plate and frame.full_size:
+                return frame.full_size / frame.size
+        return 1.0
+
 
 def bind(program: nn.Module, x: Any) -> Binding:
     """Runs a program once on a batch, checks all that can be checked, and describes it.
@@ -283,5 +290,9 @@ def _aligned(model: Any, guide: Any) -> frozenset[str]:
         name
         for name in model_rows.keys() & guide_rows.keys()
         if len(model_rows[name]["value"]) < model_rows[name]["fn"].size
-        and not torch.equal(model_rows[name]["value"], guide_rows[name]["value"])
+        and (
+            (model_rows[name]["fn"].subsample_size is None)
+            > (guide_rows[name]["fn"].subsample_size is None)
+            or not torch.equal(model_rows[name]["value"], guide_rows[name]["value"])
+        )
     )

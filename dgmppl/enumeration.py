@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from pyro.infer import config_enumerate
 from pyro.poutine.enum_messenger import EnumMessenger
+from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
 from dgmppl.binding import Binding, ProgramError
@@ -23,15 +24,24 @@ class Enumeration:
     Arguments:
         log_joint: One dimension a latent site, then the data: `[C_1, …, C_L, B]`.
         sites: The latent sites, in the order of the dimensions.
+        shared: log p of what lies outside the data plate, such as a factor on parameters: once for
+            all data.
+        full: N where the program itself says that the batch is a part of N data, else `None`.
     """
 
     log_joint: Tensor
     sites: tuple[str, ...]
+    shared: Tensor
+    full: int | None = None
 
     @property
     def log_evidence(self) -> Tensor:
         """log p(x) in nats, `[B]`."""
         return torch.logsumexp(self.log_joint.reshape(-1, self.log_joint.shape[-1]), 0)
+
+    def mean(self, local: Tensor, size: int | None) -> Tensor:
+        """Nats a datum from one number a datum `[B]` and what all N data share."""
+        return local.mean() + self.shared / (self.full or size or len(local))
 
     @property
     def posterior(self) -> Tensor:
@@ -79,26 +89,52 @@ def enumerate_latents(binding: Binding, x: Any, *, limit: int = 2**20) -> Enumer
     model = config_enumerate(module.model, "parallel")
     with isolated(module):
         enum = EnumMessenger(first_available_dim=binding.particle_dim)
-        sites = sample_sites(trace(model, x, handlers=(enum,)))
+        sites = sample_sites(trace(model, x, handlers=(enum, _Limit(limit))))
     names = tuple(site.name for site in binding.latents)
+    zero = torch.zeros(())
+    inside = {n: s for n, s in sites.items() if binding.is_local(s["cond_indep_stack"])}
+    shared = sum((_scored(binding, s).sum() for n, s in sites.items() if n not in inside), zero)
     # the first latent is given the rightmost free dimension; put the last latent's first
-    total = sum((_per_datum(binding, site, len(names)) for site in sites.values()), torch.zeros(()))
-    table = total.permute(*reversed(range(len(names))), -1) if names else total
-    if table[..., 0].numel() > limit:
-        raise ProgramError(
-            f"Expected at most {limit} configurations a datum, got {table[..., 0].numel()}. Try a "
-            "guide."
-        )
-    return Enumeration(table, names)
+    total = sum((_per_datum(binding, site, len(names)) for site in inside.values()), zero)
+    table = total.permute(*reversed(range(len(names))), -1) if names else total.reshape(-1)
+    frames = [f for s in inside.values() for f in s["cond_indep_stack"]]
+    full = [f.full_size for f in frames if f.name == binding.data_plate and f.size != f.full_size]
+    return Enumeration(table, names, shared, full[0] if full else None)
+
+
+class _Limit(Messenger):
+    """Counts configurations as they are listed, and refuses too many before memory ends."""
+
+    def __init__(self, limit: int):
+        super().__init__()
+        self.limit, self.count = limit, 1
+
+    def _pyro_post_sample(self, msg: Any) -> None:
+        if msg["is_observed"] or not msg["infer"].get("_enumerate_dim"):
+            return
+        dim = msg["infer"]["_enumerate_dim"] - msg["fn"].event_dim
+        self.count *= msg["value"].shape[dim]
+        if self.count > self.limit:
+            raise ProgramError(
+                f"Expected at most {self.limit} configurations of the discrete sites a datum, got "
+                f"{self.count} up to site '{msg['name']}'. Try ELBO() with a guide."
+            )
 
 
 def _per_datum(binding: Binding, site: dict[str, Any], latents: int) -> Tensor:
     """A site's log-density summed over the plates beside the data, `[C_L, …, C_1, B]` at most."""
-    log_prob = site["fn"].log_prob(site["value"])
-    if isinstance(site["mask"], Tensor):
-        log_prob = torch.where(site["mask"], log_prob, log_prob.new_zeros(()))
-    log_prob = log_prob * site["scale"] if site["mask"] is not False else torch.zeros_like(log_prob)
+    log_prob = _scored(binding, site)
     nesting = -binding.particle_dim - 1
     log_prob = log_prob.reshape((1,) * (nesting + latents - log_prob.dim()) + log_prob.shape)
     plates = [d for d in range(-nesting, 0) if d != binding.data_dim]
     return log_prob.sum(plates) if plates else log_prob
+
+
+def _scored(binding: Binding, site: dict[str, Any]) -> Tensor:
+    """A site's log-density where its mask shows it; a minibatch's scale stays outside."""
+    log_prob = site["fn"].log_prob(site["value"])
+    if site["mask"] is False:
+        return torch.zeros_like(log_prob)
+    if isinstance(site["mask"], Tensor):
+        log_prob = torch.where(site["mask"], log_prob, log_prob.new_zeros(()))
+    return log_prob * (site["scale"] / binding.data_scale(site["cond_indep_stack"]))

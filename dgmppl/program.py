@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from pyro.infer.autoguide import AutoGuide
 from torch import nn
 
 from dgmppl.handlers import OwnParameters
@@ -56,14 +58,29 @@ class Adopted(Program):
         self.declared = nn.ParameterDict()
         self.modules_found = nn.ModuleList(modules_of(*functions))
         self.declaring = True
-        self._functions = functions  # in a tuple, so that a module is not registered twice
+        # in tuples, so that a module is not registered twice
+        self._functions = functions
+        parts = (part for module in self.modules_found for part in module.modules())
+        self._automatic = tuple(part for part in parts if isinstance(part, AutoGuide))
 
     def call(self, fn: Callable[..., Any], x: Any) -> Any:
         """Calls `fn(x)`, `fn(*x)` or `fn(**x)` as the batch is a tensor, a tuple or a mapping."""
-        with OwnParameters(self.declared, self.declaring):
+        with OwnParameters(self.declared, self.declaring), self._inside_automatic_guides():
             if isinstance(x, Mapping):
                 return fn(**x)
             return fn(*x) if isinstance(x, tuple | list) else fn(x)
+
+    @contextmanager
+    def _inside_automatic_guides(self) -> Iterator[None]:
+        """Keeps parameters here, too, where an AutoGuide runs its model out of handlers' sight."""
+        models = [guide._model for guide in self._automatic]
+        try:
+            for guide, (model,) in zip(self._automatic, models, strict=True):
+                guide._model = (OwnParameters(self.declared, self.declaring)(model),)
+            yield
+        finally:
+            for guide, kept in zip(self._automatic, models, strict=True):
+                guide._model = kept
 
 
 class Pair(Adopted):

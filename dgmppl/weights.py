@@ -6,7 +6,8 @@ effective sample sizes and evidence estimates are all reductions of these tables
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,10 +17,11 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
-from dgmppl.handlers import Particles, Replay, StopGradient
+from dgmppl.handlers import Impose, Particles, Replay, StopGradient
 from dgmppl.handlers.detach import detached, with_fixed_parameters
 from dgmppl.program import guide_of
-from dgmppl.traces import isolated, sample_sites, subsample_sites, trace
+from dgmppl.site_checks import ProgramError
+from dgmppl.traces import isolated, module_device, sample_sites, subsample_sites, trace
 
 __all__ = ["Draw", "Weights", "weights"]
 
@@ -64,7 +66,7 @@ class Draw:
 
     def table(self, site: dict[str, Any], value: Tensor) -> Tensor:
         """Sums a batch-shaped tensor over everything except the particles and the data."""
-        scale = site["scale"] / self._data_scale(site)
+        scale = site["scale"] / self.binding.data_scale(site["cond_indep_stack"])
         if isinstance(scale, Tensor) or abs(scale - 1.0) > 1e-12:
             value = value * scale
         local = self.binding.is_local(site["cond_indep_stack"])
@@ -86,13 +88,6 @@ class Draw:
             if -dim <= len(shape):
                 shape[dim] = size
         return table.reshape(*shape, *[1] * fn.event_dim)
-
-    def _data_scale(self, site: dict[str, Any]) -> float:
-        """What a subsampled data plate multiplies its sites by; it belongs outside any log-sum."""
-        for frame in site["cond_indep_stack"]:
-            if frame.name == self.binding.data_plate and frame.full_size:
-                return frame.full_size / frame.size
-        return 1.0
 
 
 @dataclass(frozen=True)
@@ -211,12 +206,30 @@ def weights(
     inside = binding.data_plate if shared_globals else None
     if num_particles > 1 and not looped:
         handlers = (*handlers, Particles(num_particles, binding.particle_dim, inside))
-    with isolated(module):
+    with isolated(module), _explained(1 if looped else num_particles):
         runs: list[Draw] = []
         for _ in range(num_particles if looped else 1):
             held = _globals(runs[0]) if runs and shared_globals else {}
-            runs.append(_run(binding, x, handlers, fixed_scores, stopped, held))
+            runs.append(_run(binding, x, handlers, fixed_scores, stopped, held, shared_globals))
         return _tabulate(binding, tuple(runs), size)
+
+
+@contextmanager
+def _explained(num_particles: int) -> Iterator[None]:
+    """Says what to do where a program that ran for one particle fails for several."""
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError) as error:
+        own = (ProgramError, NotImplementedError, torch.OutOfMemoryError)
+        if num_particles == 1 or isinstance(error, own):
+            raise
+        cause = str(error).split("\nTrace Shapes:")[0]
+        raise ProgramError(
+            f"The program runs with one particle but not with {num_particles}, which are one more "
+            f"dimension to the left of the data: {cause}. Try dgmppl.networks.flatten_batch(net) "
+            "around networks that know one batch dimension (convolutions), indices from the right "
+            "(x[..., 0]), or vectorized = False on the program, which loops over particles."
+        ) from error
 
 
 def _globals(run: Draw) -> dict[str, Tensor]:
@@ -231,21 +244,23 @@ def _run(
     fixed_scores: bool,
     stopped: Collection[str],
     held: dict[str, Tensor],
+    shared_globals: bool,
 ) -> Draw:
     guide, guide_trace = guide_of(binding.program), None
     drawn: dict[str, dict[str, Any]] = {}
     rows: dict[str, Tensor] = {}
     if guide is not None:
-        rows = _rows(binding, x)
-        inner = (Replay({**rows, **held}), StopGradient(stopped))
-        guide_trace = trace(guide, x, handlers=(*inner, *handlers))
+        replay = Replay({**_rows(binding, x), **held})
+        random = _random_state(binding.program) if fixed_scores else {}
+        guide_trace = trace(guide, x, handlers=(replay, StopGradient(stopped), *handlers))
         drawn = sample_sites(guide_trace)
         rows = {n: s["value"] for n, s in subsample_sites(guide_trace).items()}
     values = {n: s["value"] for n, s in drawn.items()}
     scored = drawn
-    if fixed_scores:
+    if fixed_scores and guide is not None:
         values = {n: v.view_as(v) for n, v in values.items()}
-        scored = _fixed(binding, x, drawn, values, rows, handlers)
+        again = partial(_again, binding, x, random, (replay, *handlers))
+        scored = _fixed(binding, drawn, values, again, shared_globals)
     replay = Replay({**values, **rows})
     model: Any = binding.program.model
     model_trace = trace(model, x, handlers=(replay, *handlers))
@@ -261,22 +276,49 @@ def _rows(binding: Binding, x: Any) -> dict[str, Tensor]:
     return {name: sites[name]["value"] for name in binding.aligned}
 
 
-def _fixed(
+def _random_state(program: nn.Module) -> dict[torch.device, Tensor]:
+    """The states of the generators that a program draws from."""
+    states = {torch.device("cpu"): torch.get_rng_state()}
+    if (device := module_device(program)).type == "cuda":
+        states[device] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _again(
     binding: Binding,
     x: Any,
+    random: dict[torch.device, Tensor],
+    handlers: tuple[Messenger, ...],
+    values: dict[str, Tensor],
+) -> dict[str, dict[str, Any]]:
+    """The guide's sites at values, from the same random state, with its parameters detached."""
+    for device, state in random.items():
+        torch.set_rng_state(state) if device.type == "cpu" else torch.cuda.set_rng_state(
+            state, device
+        )
+    guide: Any = guide_of(binding.program)
+    run = partial(trace, guide, x, handlers=(Impose(values), *handlers))
+    return sample_sites(with_fixed_parameters(binding.program, run))
+
+
+def _fixed(
+    binding: Binding,
     drawn: dict[str, dict[str, Any]],
     values: dict[str, Tensor],
-    rows: dict[str, Tensor],
-    handlers: tuple[Messenger, ...],
+    again: Callable[[dict[str, Tensor]], dict[str, dict[str, Any]]],
+    shared_globals: bool,
 ) -> dict[str, dict[str, Any]]:
     """The guide's sites with parameters detached, but open to the draws they depend on."""
     copies = {n: detached(s["fn"]) for n, s in drawn.items()} if len(drawn) == 1 else {}
     if copies and None not in copies.values():
         return {n: {**s, "fn": copies[n], "value": values[n]} for n, s in drawn.items()}
-    guide: Any = guide_of(binding.program)
-    replay = (Replay({**values, **rows}), *handlers)
-    again = with_fixed_parameters(binding.program, lambda: trace(guide, x, handlers=replay))
-    return sample_sites(again)
+    scored = again(values)
+    shared = {n: v.detach() for n, v in values.items() if not binding.sites[n].local}
+    if shared_globals and 0 < len(shared) < len(values):
+        # To the particles of a datum a shared draw is a parameter of the guide: held fixed, too.
+        apart = again({**values, **shared})
+        scored |= {n: s for n, s in apart.items() if binding.sites[n].local}
+    return scored
 
 
 def _tabulate(binding: Binding, runs: tuple[Draw, ...], size: int | None) -> Weights:

@@ -2,7 +2,7 @@
 
 from dgmppl.data.fetch import DataNotFound
 from dgmppl.data.loaders import LoaderData
-from dgmppl.data.minibatches import Batch, batches
+from dgmppl.data.minibatches import Batch, batches, count_batches
 from dgmppl.data.named import load, names
 from dgmppl.data.nested import Tensors, batch_length, first_tensor, map_tensors, to_device
 from dgmppl.data.pixels import (
@@ -30,6 +30,7 @@ __all__ = [
     "as_data",
     "batch_length",
     "batches",
+    "count_batches",
     "first_tensor",
     "grid_centres",
     "load",

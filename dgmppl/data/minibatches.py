@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from dgmppl.data.loaders import LoaderData
 from dgmppl.data.nested import map_tensors, to_device
 from dgmppl.data.tensors import TensorData
 
-__all__ = ["Batch", "batches"]
+__all__ = ["Batch", "batches", "count_batches"]
 
 
 class Batch(NamedTuple):
@@ -77,6 +78,22 @@ def batches(
     order = torch.randperm(len(data)) if shuffle else None
     size = max(len(data), 1) if batch_size is None else batch_size
     return _walk(data, order, size, start, device)
+
+
+def count_batches(data: TensorData | LoaderData, batch_size: int | None) -> int:
+    """How many minibatches one pass has.
+
+    Arguments:
+        data: What `as_data` or `load` returned; a `DataLoader` keeps its own batch size.
+        batch_size: How many data a batch, or `None` for all in one.
+
+    Example:
+        >>> count_batches(TensorData(torch.arange(5)), 2)
+        3
+    """
+    if isinstance(data, LoaderData) and isinstance(data.loader, DataLoader):
+        return len(data.loader)
+    return -(-len(data) // (batch_size or max(len(data), 1)))
 
 
 def _walk(

@@ -56,8 +56,12 @@ class _Caller(nn.Module):
 
 
 def with_fixed_parameters(program: nn.Module, fn: Any) -> Any:
-    """Calls `fn()` while every parameter of the program is replaced by its detached value."""
+    """Calls `fn()` while every parameter of the program is replaced by its detached value.
+
+    Buffers are replaced by copies: running statistics do not move twice.
+    """
     fixed = {f"program.{n}": p.detach() for n, p in program.named_parameters()}
+    fixed |= {f"program.{n}": b.clone() for n, b in program.named_buffers()}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*was not registered in the param store")
         return torch.func.functional_call(_Caller(program), fixed, (fn,))

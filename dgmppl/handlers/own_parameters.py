@@ -13,6 +13,8 @@ from torch.distributions import transform_to
 
 __all__ = ["OwnParameters"]
 
+_EMPTY = nn.ParameterDict()
+
 
 class OwnParameters(Messenger):
     """Answers `pyro.param` and `pyro.module` without the global store.
@@ -40,6 +42,7 @@ class OwnParameters(Messenger):
 
     def _lookup(self, name: str, init: Any, support: constraints.Constraint) -> torch.Tensor:
         key = name.replace(".", "/")
+        key = f"{key}_" if hasattr(_EMPTY, key) else key  # a dict's own names, such as "values"
         if key not in self.store:
             self._refuse_unknown(name, init)
             with torch.no_grad():

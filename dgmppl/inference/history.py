@@ -57,6 +57,12 @@ class History:
             self._file.close()
             self._file = None
 
+    def clear(self) -> None:
+        """Drops all rows, those that an earlier process left in the file too."""
+        self.steps, self.epochs = [], []
+        if self._file is not None:
+            self._file.truncate(0)
+
     def truncate(self, step: int, epoch: int) -> None:
         """Reads the file's rows up to a position and drops those after it: where a run resumes."""
         assert self._path is not None and self._file is not None

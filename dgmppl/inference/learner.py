@@ -13,10 +13,12 @@ from typing import Any
 import pyro
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 import dgmppl.inference.randomness as randomness
 from dgmppl.binding import Binding, bind
 from dgmppl.data import batches
+from dgmppl.data.nested import batch_length
 from dgmppl.inference.checkpoint import (
     CheckpointError,
     load_parameters,
@@ -64,6 +66,9 @@ class Learner:
         self._prepare()
         if resume:
             self._load()
+        else:
+            self.run.history.clear()  # of a run that was killed before its first checkpoint
+            self._save()
         try:
             with Interruption() as self.interruption:
                 self._loop()
@@ -148,8 +153,10 @@ class Learner:
                 self._epoch(steps)
 
     def _steps_an_epoch(self) -> int:
-        size = self.batch_size or len(self.data)
-        return getattr(self.data, "num_batches", None) or -(-len(self.data) // size)
+        loader = getattr(self.data, "loader", None)
+        if isinstance(loader, DataLoader):
+            return max(len(loader), 1)  # its own batch size, not ours
+        return max(-(-len(self.data) // (self.batch_size or len(self.data))), 1)
 
     def _epoch(self, steps: int) -> None:
         """One pass over the data, or what is left of it."""
@@ -192,8 +199,6 @@ class Learner:
                 }
                 self.ledger.record(place, loss)
                 player.move(loss)
-        if self.scaler.is_enabled():
-            self.scaler.update()
         self.display.step({**self.ledger.last, "step": self.run.step})
 
     def _end_epoch(self, seconds: float) -> None:
@@ -214,9 +219,12 @@ class Learner:
         if row.get("validation", -float("inf")) > self.best:
             self.best = row["validation"]
             self._save("best.safetensors")
+        self._call_back()
+        self._save()
+
+    def _call_back(self) -> None:
         for callback in self.callbacks:
             callback(self.run)
-        self._save()
 
     @torch.no_grad()
     def _validate(self) -> float:
@@ -225,7 +233,7 @@ class Learner:
         total, count = 0.0, 0
         with evaluating(self.program), randomness.seeded(self.seed):
             for batch in batches(self.validation, self.batch_size, device=self.device):
-                number = len(batch.index) if batch.index is not None else 1
+                number = batch_length(batch.x)
                 total += float(self.objective.value(self.binding, batch.x, progress)) * number
                 count += number
         return total / max(count, 1)
@@ -259,7 +267,6 @@ class Learner:
     def _load(self) -> None:
         """Goes on from the last checkpoint."""
         state = read_checkpoint(self._last)
-        load_parameters(self.program, state["program"], f"Checkpoint {self._last}")
         for name in ("objective", "batch_size", "seed"):
             if state["settings"][name] != self.run.settings[name]:
                 raise CheckpointError(
@@ -267,6 +274,7 @@ class Learner:
                     f"now it is {self.run.settings[name]}. Try the same setting, or another "
                     "directory."
                 )
+        load_parameters(self.program, state["program"], f"Checkpoint {self._last}")
         for player, part in zip(self.players, state["players"], strict=True):
             player.load(part)
         if self.scaler.is_enabled():
@@ -276,6 +284,8 @@ class Learner:
         self.run.history.truncate(self.run.step, self.run.epoch)
         self.ledger.load(state["sums"])
         self.epoch_start = state["epoch_start"]
+        if state["reason"]:  # a callback had ended the run: ask again
+            self._call_back()
         randomness.restore(state["random"])
 
 

@@ -83,6 +83,8 @@ class Player:
             self.clip_gradient(self.parameters)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
+        if self.scaler.is_enabled():
+            self.scaler.update()
         for parameter in self.parameters:
             parameter.grad = None
 

@@ -35,7 +35,7 @@ class ELBO(Bound):
         >>> print(ELBO())
         E_q[log p(x,z) − log q(z|x)]
         >>> print(ELBO(temper={"z": 4.0}))
-        E_q[log p(x,z) − log q(z|x)], z to the power 4.0
+        E_q[log p(x,z) − log q(z|x)], z to the power 4
     """
 
     analytic_kl: bool = True
@@ -93,7 +93,7 @@ class ELBO(Bound):
             return {}
         tables: dict[str, list[Tensor]] = {}
         for run in w.runs:
-            for name in run.guide.keys() & run.model.keys():
+            for name in [n for n in run.model if n in run.guide]:  # not a set: its order varies
                 if (table := _divergence(run, name)) is not None:
                     tables.setdefault(name, []).append(table)
         return {name: torch.cat(t) if len(t) > 1 else t[0] for name, t in tables.items()}
@@ -112,13 +112,29 @@ class ELBO(Bound):
 
 def _divergence(run: Draw, name: str) -> Tensor | None:
     """KL(q‖p) of one latent site given what it depends on, where that is a term of the bound."""
-    site, q, p = run.model[name], run.guide[name]["fn"], run.model[name]["fn"]
+    site, drawn = run.model[name], run.guide[name]
     if site["is_observed"] or site["mask"] is False or not run.in_order(name):
         return None
+    if run.binding.sites[name].point or not _weighed_alike(site, drawn):
+        return None  # a Delta's own log-density is no part of Pyro's KL
+    q, p = drawn["fn"], site["fn"]
+    shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
     try:
-        kl = kl_divergence(q, p.expand(q.batch_shape) if p.batch_shape != q.batch_shape else p)
+        kl = kl_divergence(*(f if f.batch_shape == shape else f.expand(shape) for f in (q, p)))
     except NotImplementedError:
         return None
     if isinstance(site["mask"], Tensor):
         kl = torch.where(site["mask"], kl, kl.new_zeros(()))
     return run.table(site, kl)
+
+
+def _weighed_alike(site: dict[str, Any], drawn: dict[str, Any]) -> bool:
+    """Whether model and guide give a site the same scale and mask, as its KL does."""
+    pairs = ((site["scale"], drawn["scale"]), (site["mask"], drawn["mask"]))
+    return all(_same(a, b) for a, b in pairs)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a is b or (a.shape == b.shape and bool((a == b).all()))
+    return not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b

@@ -58,7 +58,7 @@ class ExpectationMaximization(Objective):
 
     def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
         """The exact log-likelihood."""
-        return self._report(enumerate_latents(binding, x)).value
+        return self._report(enumerate_latents(binding, x), progress).value
 
     @torch.no_grad()
     def closed_form(self, binding: Binding, x: Any, progress: Progress) -> Loss:
@@ -66,25 +66,25 @@ class ExpectationMaximization(Objective):
         table = enumerate_latents(binding, x)
         posterior = {site: table.marginal(site) for site in table.sites}
         binding.program.maximize(x, posterior)  # type: ignore[operator]
-        return self._report(table)
+        return self._report(table, progress)
 
     @torch.no_grad()
     def expectation(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Computes the posterior and leaves it for the maximisation."""
         table = enumerate_latents(binding, x)
         progress.memory["posterior"] = table.posterior
-        return self._report(table)
+        return self._report(table, progress)
 
     def maximization(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Minus the expected complete log-likelihood a datum."""
         table = enumerate_latents(binding, x)
-        expected = (progress.memory["posterior"] * table.log_joint).flatten(0, -2).sum(0).mean()
-        report = self._report(table)
-        return Loss(-expected, report.value, report.terms)
+        expected = (progress.memory["posterior"] * table.log_joint).flatten(0, -2).sum(0)
+        report = self._report(table, progress)
+        return Loss(-table.mean(expected, progress.size), report.value, report.terms)
 
     @staticmethod
-    def _report(table: Enumeration) -> Loss:
-        value = table.log_evidence.detach().mean()
+    def _report(table: Enumeration, progress: Progress) -> Loss:
+        value = table.mean(table.log_evidence, progress.size).detach()
         return Loss(-value, value, {})
 
     @property

@@ -40,7 +40,8 @@ class MaximumLikelihood(Objective):
 
     def loss(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Minus the mean log-likelihood a datum."""
-        value: Tensor = enumerate_latents(binding, x).log_evidence.mean()
+        table = enumerate_latents(binding, x)
+        value: Tensor = table.mean(table.log_evidence, progress.size)
         return Loss(-value, value.detach(), {s.name: value.detach() for s in binding.observed[:1]})
 
     @property
