@@ -10,7 +10,7 @@ import pyro
 import torch
 from torch import Tensor
 
-from dgmppl.data.nested import map_tensors
+from dgmppl.data.nested import map_tensors, named_tensors
 from dgmppl.sites import Kind, NoDensityError, base_distribution, site_kind
 
 __all__ = [
@@ -38,7 +38,14 @@ def explain(part: str, x: Any) -> Iterator[None]:
         if "Multiple" in str(error) and "named" in str(error):
             name = str(error).split("named '")[-1].split("'")[0]
             raise ProgramError(
-                f"Site '{name}' is used twice in the {part}. Try a name of its own for each site."
+                f"Site '{name}' is used twice in the {part}. Try a name of its own for each site, "
+                "and one with block for each plate."
+            ) from error
+        if bad := [entry for entry, tensor in named_tensors(x) if not _finite(tensor)]:
+            raise ProgramError(
+                f"The {part} failed on a batch with NaN or infinite values in entry '{bad[0]}': "
+                f"{error}. Try removing those rows, or a mask beside the data if values are "
+                "missing."
             ) from error
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise ProgramError(
@@ -181,6 +188,10 @@ def check_parameters(trace: Any, part: str) -> None:
                 "store. Try torch.nn.Parameter in the module, or dgmppl.Pair(model, guide), which "
                 "keeps it."
             )
+
+
+def _finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
 def _shapes(x: Any) -> Any:

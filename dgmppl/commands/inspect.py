@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ def inspect(run: Finished, *, number: int, num_samples: int, seed: int) -> Itera
             path = folder / f"{name}.png"
             figure.savefig(path)
             yield f"picture: {path}"
+        with contextlib.suppress(pictures.PictureError):  # without Graphviz graph.png is all
+            yield f"picture: {pictures.render(run.program, x, folder / 'graph.pdf')}"
 
 
 def _drawings(

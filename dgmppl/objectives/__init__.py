@@ -13,10 +13,13 @@ from dgmppl.objectives.expectation_maximization import ExpectationMaximization
 from dgmppl.objectives.importance import IWAE
 from dgmppl.objectives.likelihood import MaximumLikelihood
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
+from dgmppl.objectives.renyi import Renyi
+from dgmppl.objectives.vimco import VIMCO
 
 __all__ = [
     "ELBO",
     "IWAE",
+    "VIMCO",
     "Bound",
     "DoublyReparameterized",
     "Estimator",
@@ -28,6 +31,7 @@ __all__ = [
     "Pathwise",
     "Phase",
     "Progress",
+    "Renyi",
     "ScoreFunction",
     "StickingTheLanding",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dgmppl.binding import Binding
 from dgmppl.handlers import Temper
-from dgmppl.objectives.estimators import Estimator, default_estimator
+from dgmppl.objectives.estimators import Estimator, Pathwise, ScoreFunction
 from dgmppl.objectives.objective import (
     Loss,
     Objective,
@@ -21,6 +21,7 @@ from dgmppl.objectives.objective import (
     Progress,
     refuse_undensified,
 )
+from dgmppl.objectives.vimco import VIMCO
 from dgmppl.schedules import Schedule, setting_at
 from dgmppl.weights import Weights, weights
 
@@ -38,8 +39,9 @@ class Bound(Objective):
 
     Arguments:
         num_particles: K.
-        gradient: The estimator; `None` takes Pathwise where the guide's draws are reparameterised
-            and the score function elsewhere.
+        gradient: The estimator; `None` takes Pathwise where all of the guide's draws are
+            reparameterised, and elsewhere the score function at those that are not: plain for an
+            average, VIMCO for several particles under one logarithm.
         temper: Powers on sites (β), constant or scheduled by epoch: a mapping from site to power,
             or one power for all latent sites. The reported value is the bound at power 1.
     """
@@ -166,7 +168,12 @@ class Bound(Objective):
         return result
 
     def _estimator(self, binding: Binding) -> Estimator:
-        return self.gradient or default_estimator(binding)
+        if self.gradient is not None:
+            return self.gradient
+        if all(site.reparameterised for site in binding.draws):
+            return Pathwise()
+        several = self.num_particles > 1 and not self.averages
+        return VIMCO(everywhere=False) if several else ScoreFunction(everywhere=False)
 
     def _named_powers(self) -> Mapping[str, Any]:
         return self.temper if isinstance(self.temper, Mapping) else {}

@@ -25,7 +25,6 @@ __all__ = [
     "Pathwise",
     "ScoreFunction",
     "StickingTheLanding",
-    "default_estimator",
 ]
 
 
@@ -170,6 +169,10 @@ class ScoreFunction(Estimator):
     def check(self, bound: Bound, binding: Binding) -> None:
         """Sound for every guide with a density."""
 
+    def signal(self, bound: Bound, local: Tensor) -> Tensor:
+        """What multiplies each particle's score, from the log-weights: `[K, B]` or `[1, B]`."""
+        return bound.gain(local)
+
     def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
         """The bound, and each draw's log q times what the draw gave."""
         names = [s.name for s in self._sites(w.binding) if s.name in w.log_q]
@@ -178,7 +181,7 @@ class ScoreFunction(Estimator):
             local_score, shared_score = shared_score, 0.0
         reduced = bound.reduce(local)
         if isinstance(local_score, Tensor):
-            reduced = reduced + _score_term(bound.gain(local.detach()) * local_score)
+            reduced = reduced + _score_term(self.signal(bound, local.detach()) * local_score)
         value = bound.total(w, reduced, shared)
         if isinstance(shared_score, Tensor):
             whole = bound.whole(w, local.detach(), shared.detach())
@@ -190,10 +193,3 @@ def _score_term(product: Tensor) -> Tensor:
     """A term of value zero whose gradient is that of the product, summed over particles."""
     total = product.sum(0)
     return total - total.detach()
-
-
-def default_estimator(binding: Binding) -> Estimator:
-    """Pathwise where the draws are reparameterised, else the score function."""
-    if all(site.reparameterised for site in binding.draws):
-        return Pathwise()
-    return ScoreFunction(everywhere=False)

@@ -14,10 +14,10 @@ import math
 import time
 
 import torch
-from dgmppl.models.vae import mlp
 from torch import Tensor, nn
 
 from dgmppl.data import load
+from dgmppl.models.vae import mlp
 
 
 def terms(

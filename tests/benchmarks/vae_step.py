@@ -14,12 +14,12 @@ from collections.abc import Callable
 
 import pyro
 import torch
-from dgmppl.models.vae import VAE
 from pyro.infer import SVI, TraceMeanField_ELBO
 from torch import Tensor, nn
 
 from dgmppl.binding import bind
 from dgmppl.inference.player import Player
+from dgmppl.models.vae import VAE
 from dgmppl.objectives import ELBO, Progress
 
 
