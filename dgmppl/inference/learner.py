@@ -64,12 +64,12 @@ class Learner:
         """Prepares, learns, and returns the run."""
         self._refuse_bad_input(resume)
         self._prepare()
-        if resume:
-            self._load()
-        else:
-            self.run.history.clear()  # of a run that was killed before its first checkpoint
-            self._save()
         try:
+            if resume:
+                self._load()
+            else:
+                self.run.history.clear()  # of a run that was killed before its first checkpoint
+                self._save()
             with Interruption() as self.interruption:
                 self._loop()
         finally:
@@ -116,7 +116,7 @@ class Learner:
         )
         self.ledger = Ledger(self.run.history, every=1 if self.device.type == "cpu" else 50)
         self.position, self.best = 0, -float("inf")
-        self.epoch_start = randomness.snapshot()
+        self.epoch_start = randomness.snapshot(self._loader_generator)
         if self.directory is not None and not (self.directory / "run.json").exists():
             write_atomically(
                 self.directory / "run.json", json.dumps(self.run.settings, indent=2).encode()
@@ -152,6 +152,13 @@ class Learner:
             while self.run.epoch < self.epochs and not self.run.reason:
                 self._epoch(steps)
 
+    @property
+    def _loader_generator(self) -> torch.Generator | None:
+        """The random numbers that a DataLoader keeps to itself, for its order."""
+        loader = getattr(self.data, "loader", None)
+        sampler = getattr(loader, "sampler", None)
+        return getattr(loader, "generator", None) or getattr(sampler, "generator", None)
+
     def _steps_an_epoch(self) -> int:
         loader = getattr(self.data, "loader", None)
         if isinstance(loader, DataLoader):
@@ -163,7 +170,7 @@ class Learner:
         began = time.monotonic()
         saved = began
         current = randomness.snapshot()
-        randomness.restore(self.epoch_start)
+        randomness.restore(self.epoch_start, self._loader_generator)
         stream = batches(
             self.data, self.batch_size, shuffle=True, start=self.position, device=self.device
         )
@@ -215,7 +222,7 @@ class Learner:
         self.run.seconds += seconds
         self.run.history.add("epochs", row)
         self.display.epoch(row)
-        self.epoch_start = randomness.snapshot()
+        self.epoch_start = randomness.snapshot(self._loader_generator)
         if row.get("validation", -float("inf")) > self.best:
             self.best = row["validation"]
             self._save("best.safetensors")

@@ -48,24 +48,16 @@ class Ledger:
         if not self.pending:
             return
         pending, self.pending = self.pending, []
-        flat: list[Tensor] = []
-        for _, loss in pending:
-            flat += [loss.surrogate.detach(), loss.value, *loss.terms.values()]
-        numbers = iter(
-            torch.stack(
-                [
-                    t.reshape(()).float() if t.dtype.itemsize < 4 else t.reshape(()).double()
-                    for t in flat
-                ]
-            ).tolist()
-        )
-        for place, loss in pending:
-            surrogate, value = next(numbers), next(numbers)
-            terms = {name: next(numbers) for name in loss.terms}
-            _check(place, surrogate, value, terms)
-            self.last = {**place, "value": value, **terms}
+        parts = [_parts(loss) for _, loss in pending]
+        flat = [tensor.reshape(()).double() for part in parts for tensor in part.values()]
+        numbers = iter(torch.stack(flat).tolist())
+        for (place, _), part in zip(pending, parts, strict=True):
+            row = {name: next(numbers) for name in part}
+            _check(place, row)
+            del row["surrogate"]
+            self.last = {**place, **row}
             self.history.add("steps", self.last)
-            for name, number in (("value", value), *terms.items()):
+            for name, number in row.items():
                 self.sums[name][0] += number
                 self.sums[name][1] += 1
 
@@ -86,10 +78,16 @@ class Ledger:
         self.sums.update({name: list(pair) for name, pair in state.items()})
 
 
-def _check(place: dict[str, Any], surrogate: float, value: float, terms: dict[str, float]) -> None:
-    if math.isfinite(surrogate) and math.isfinite(value):
+def _parts(loss: Loss) -> dict[str, Tensor]:
+    """All numbers of a loss by name."""
+    value = {} if loss.value is None else {"value": loss.value}
+    return {"surrogate": loss.surrogate.detach(), **value, **loss.terms}
+
+
+def _check(place: dict[str, Any], row: dict[str, float]) -> None:
+    if all(math.isfinite(row.get(name, 0.0)) for name in ("surrogate", "value")):
         return
-    bad = [name for name, number in terms.items() if not math.isfinite(number)]
+    bad = [n for n in row if n not in ("surrogate", "value") and not math.isfinite(row[n])]
     site = f"site '{bad[0].removeprefix('kl_')}'" if bad else "no single site (the sum overflows)"
     raise NonFiniteError(
         f"The loss is not finite at step {place['step']} (epoch {place['epoch']}, batch "

@@ -16,8 +16,11 @@ __all__ = ["apart", "restore", "seeded", "snapshot"]
 Item = TypeVar("Item")
 
 
-def snapshot() -> dict[str, Tensor]:
+def snapshot(own: torch.Generator | None = None) -> dict[str, Tensor]:
     """Every generator that a program may draw from.
+
+    Arguments:
+        own: One more, such as a `DataLoader`'s.
 
     Example:
         >>> state = snapshot()
@@ -37,11 +40,15 @@ def snapshot() -> dict[str, Tensor]:
     version, internal, last = random.getstate()
     states["python"] = torch.tensor([version, *internal])
     states["python_gauss"] = torch.tensor([] if last is None else [last], dtype=torch.float64)
+    if own is not None:
+        states["own"] = own.get_state()
     return states
 
 
-def restore(states: dict[str, Tensor]) -> None:
+def restore(states: dict[str, Tensor], own: torch.Generator | None = None) -> None:
     """Puts a snapshot back; GPUs that this machine lacks are passed over."""
+    if own is not None and "own" in states:
+        own.set_state(states["own"])
     torch.set_rng_state(states["torch"].cpu())
     for i in range(torch.cuda.device_count()):
         if f"cuda{i}" in states:

@@ -15,6 +15,7 @@ from dgmppl.objectives.likelihood import MaximumLikelihood
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
 from dgmppl.objectives.renyi import Renyi
 from dgmppl.objectives.vimco import VIMCO
+from dgmppl.objectives.wake_sleep import ReweightedWakeSleep, WakeSleep
 
 __all__ = [
     "ELBO",
@@ -32,6 +33,8 @@ __all__ = [
     "Phase",
     "Progress",
     "Renyi",
+    "ReweightedWakeSleep",
     "ScoreFunction",
     "StickingTheLanding",
+    "WakeSleep",
 ]

@@ -40,12 +40,12 @@ class Loss:
 
     Arguments:
         surrogate: A scalar whose gradient is the estimate that moves the parameters.
-        value: The bound itself, nats a datum (detached scalar).
+        value: The bound itself, nats a datum (detached scalar); `None` in a phase that knows none.
         terms: Parts of the value by site, nats a datum (detached scalars).
     """
 
     surrogate: Tensor
-    value: Tensor
+    value: Tensor | None
     terms: dict[str, Tensor]
 
 
@@ -85,7 +85,9 @@ class Objective(ABC):
 
     def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
         """The bound on a batch, nats a datum; moves nothing. By default the first phase's."""
-        return self.phases(binding)[0].loss(binding, x, progress).value
+        value = self.phases(binding)[0].loss(binding, x, progress).value
+        assert value is not None, "an objective's first phase knows the bound"
+        return value
 
     @property
     @abstractmethod
@@ -177,8 +179,9 @@ def _weighted(losses: list[tuple[float, Any]]) -> Callable[[Binding, Any, Progre
         for _, result in results:
             terms |= result.terms
         surrogates = [w * r.surrogate for w, r in results]
-        values = [w * r.value for w, r in results]
-        return Loss(sum(surrogates[1:], surrogates[0]), sum(values[1:], values[0]), terms)
+        values = [w * r.value for w, r in results if r.value is not None]
+        value = sum(values[1:], values[0]) if values else None
+        return Loss(sum(surrogates[1:], surrogates[0]), value, terms)
 
     return total
 

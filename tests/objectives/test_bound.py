@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from enumerable import Switch
@@ -10,7 +12,7 @@ from linear_gaussian import LinearGaussian, data
 from statistics_of import agree, mean_and_error, values
 
 from dgmppl.binding import bind
-from dgmppl.objectives import ELBO, IWAE, Progress
+from dgmppl.objectives import ELBO, IWAE, DoublyReparameterized, Progress, ScoreFunction
 from dgmppl.weights import weights
 
 
@@ -19,7 +21,7 @@ def test_bounds_rise_to_the_evidence() -> None:
     program, x = LinearGaussian(1.0), data().repeat(50, 1)
     truth = program.log_evidence(x).mean()
     steps = [mean_and_error(values(IWAE(num_particles=k), program, x, 60)) for k in (1, 5, 50)]
-    for (low, low_error), (high, high_error) in zip(steps, steps[1:], strict=False):
+    for (low, low_error), (high, high_error) in pairwise(steps):
         assert high - low > 4 * (low_error**2 + high_error**2).sqrt()
     last, error = steps[-1]
     assert truth > last - 4 * error
@@ -69,8 +71,6 @@ def test_shares_are_the_derivative_of_the_reduction(objective: ELBO | IWAE) -> N
 
 def test_values_do_not_depend_on_the_gradient() -> None:
     """The reported number is the bound, whatever the estimator's surrogate is."""
-    from dgmppl.objectives import DoublyReparameterized, ScoreFunction
-
     program, x = LinearGaussian(1.0), data()
     binding, results = bind(program, x), []
     for gradient in (None, DoublyReparameterized(), ScoreFunction()):

@@ -62,7 +62,7 @@ def test_closed_and_sampled_agree(bottom_up: bool) -> None:
 
 
 def test_the_unsound_term_would_be_far_off() -> None:
-    """From the bottom up, the KL of `bottom` given a later draw of `top` is not the bound's term."""
+    """From the bottom up, the KL of `bottom` given `top`, drawn later, is no term of the bound."""
     program, x = Chain(bottom_up=True), chain_data()
     binding, wrong = bind(program, x), []
     for _ in range(100):

@@ -233,7 +233,9 @@ class Mixed(dgmppl.Program):
                 - q.log_prob(h)
                 - Normal(self.d * x + h, 0.6).log_prob(v)
             )
-            total = total + (w[:, None, None] * w[:, None] * q.log_prob(h).exp() * log_w).sum((0, 1))
+            total = total + (w[:, None, None] * w[:, None] * q.log_prob(h).exp() * log_w).sum(
+                (0, 1)
+            )
         return total
 
 

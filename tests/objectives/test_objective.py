@@ -142,5 +142,5 @@ def test_a_sum_refuses_what_a_part_refuses() -> None:
 
 
 def test_densities_of_implicit_sites_are_refused() -> None:
-    with pytest.raises(dgmppl.NoDensityError, match="'x' is implicit.*critic"):
+    with pytest.raises(dgmppl.NoDensityError, match=r"'x' is implicit.*critic"):
         weights(Foreign("implicit"), X)

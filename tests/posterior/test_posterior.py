@@ -5,13 +5,13 @@ from __future__ import annotations
 import pyro
 import pytest
 import torch
-from dgmppl.models.vae import VAE
 from pyro.distributions import Bernoulli, Normal
 from pyro.infer.autoguide import AutoDelta, AutoMultivariateNormal, AutoNormal
 from torch import Tensor, nn
 
 import dgmppl
 from dgmppl.binding import ProgramError
+from dgmppl.models.vae import VAE
 from dgmppl.posterior import posterior, source
 
 

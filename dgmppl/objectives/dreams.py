@@ -1,0 +1,77 @@
+"""Dreams: draws of latents and data from the model, in the form of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dgmppl.binding import Binding
+from dgmppl.data.nested import map_tensors
+from dgmppl.handlers import Redraw, Replay
+from dgmppl.objectives.objective import ObjectiveError
+from dgmppl.program import guide_of
+from dgmppl.traces import isolated, sample_sites, trace
+from dgmppl.weights import Draw
+
+__all__ = ["Dream", "dream", "guide_score"]
+
+
+@dataclass(frozen=True)
+class Dream:
+    """A draw from p(z, x).
+
+    Arguments:
+        x: The drawn data, in the place of the batch's own.
+        latents: Site → value.
+    """
+
+    x: Any
+    latents: dict[str, Tensor]
+
+
+@torch.no_grad()
+def dream(binding: Binding, x: Any) -> Dream:
+    """Draws latents and data from the model, as many as a batch has, under the batch's conditions.
+
+    Arguments:
+        binding: The program.
+        x: A batch. What the model observes of it is replaced by draws, the rest is kept.
+
+    Raises:
+        ObjectiveError: If an observed value is not itself a tensor of the batch.
+    """
+    model: Any = binding.program.model
+    with isolated(binding.program):
+        sites = sample_sites(trace(model, x, handlers=(Redraw(),)))
+    drawn = {n: s for n, s in sites.items() if s["infer"].get("was_observed", False)}
+    found: set[str] = set()
+
+    def redrawn(tensor: Tensor) -> Tensor:
+        for name, site in drawn.items():
+            given = site["infer"]["obs"]
+            if given.data_ptr() == tensor.data_ptr() and given.numel() == tensor.numel():
+                found.add(name)
+                return site["value"].reshape(tensor.shape)
+        return tensor
+
+    batch = map_tensors(redrawn, x)
+    if missing := drawn.keys() - found:
+        raise ObjectiveError(
+            f"Dreams need every observed value to be a tensor of the batch; site '{missing.pop()}' "
+            "observes something computed from it. Try obs=x with the preparation done before."
+        )
+    return Dream(batch, {n: s["value"] for n, s in sites.items() if n not in drawn})
+
+
+def guide_score(binding: Binding, dreamt: Dream) -> Tensor:
+    """log q(z|x) of a dream, `[1, B]`, open to the guide's parameters."""
+    guide = guide_of(binding.program)
+    assert guide is not None
+    with isolated(binding.program):
+        sites = sample_sites(trace(guide, dreamt.x, handlers=(Replay(dreamt.latents),)))
+        draw = Draw(binding, {}, sites, sites, {})
+        tables = [draw.log_prob(site) for site in sites.values() if not site["is_observed"]]
+    return sum(tables[1:], tables[0])
