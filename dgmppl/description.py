@@ -15,12 +15,16 @@ from dgmppl.binding import Binding, Site, bind
 from dgmppl.objectives import (
     ELBO,
     IWAE,
+    VIMCO,
     DoublyReparameterized,
     ExpectationMaximization,
     MaximumLikelihood,
     Objective,
     ObjectiveError,
+    Renyi,
+    ReweightedWakeSleep,
     StickingTheLanding,
+    WakeSleep,
 )
 
 __all__ = ["Description", "describe"]
@@ -31,6 +35,10 @@ OBJECTIVES: dict[str, Objective] = {
     "ELBO(gradient=StickingTheLanding())": ELBO(gradient=StickingTheLanding()),
     "IWAE(5)": IWAE(5),
     "IWAE(5, gradient=DoublyReparameterized())": IWAE(5, gradient=DoublyReparameterized()),
+    "IWAE(5, gradient=VIMCO())": IWAE(5, gradient=VIMCO()),
+    "Renyi(5)": Renyi(5),
+    "WakeSleep()": WakeSleep(),
+    "ReweightedWakeSleep(5)": ReweightedWakeSleep(5),
     "ExpectationMaximization()": ExpectationMaximization(),
 }
 

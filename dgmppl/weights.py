@@ -6,7 +6,7 @@ effective sample sizes and evidence estimates are all reductions of these tables
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,77 +17,13 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
-from dgmppl.handlers import Impose, Particles, Replay, StopGradient
-from dgmppl.handlers.detach import detached, with_fixed_parameters
-from dgmppl.program import guide_of
+from dgmppl.draw import Draw
+from dgmppl.handlers import Particles
+from dgmppl.running import run_both
 from dgmppl.site_checks import ProgramError
-from dgmppl.traces import isolated, module_device, sample_sites, subsample_sites, trace
+from dgmppl.traces import isolated
 
-__all__ = ["Draw", "Weights", "weights"]
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One run of guide and model.
-
-    Arguments:
-        binding: The program and its plates.
-        model: The model's sample sites.
-        guide: The guide's sample sites, as drawn.
-        scored: The guide's sample sites, as scored (with fixed parameters if that was asked for).
-        crossed: The draws as the model saw them, by site: where they cross from the guide.
-    """
-
-    binding: Binding
-    model: dict[str, dict[str, Any]]
-    guide: dict[str, dict[str, Any]]
-    scored: dict[str, dict[str, Any]]
-    crossed: dict[str, Tensor]
-
-    def in_order(self, name: str) -> bool:
-        """Whether the guide, too, drew before a latent site all that its prior may depend on.
-
-        Otherwise those draws carry information about it, and the KL given them is not the term of
-        the bound.
-        """
-        latents = [n for n, s in self.model.items() if n in self.guide and not s["is_observed"]]
-        drawn = list(self.guide)
-        before = latents[: latents.index(name)]
-        return all(drawn.index(earlier) < drawn.index(name) for earlier in before)
-
-    def log_prob(self, site: dict[str, Any]) -> Tensor:
-        """A site's log-density as a table `[K, B]`, or `[K, 1]` outside the data plate."""
-        log_prob = site["fn"].log_prob(site["value"])
-        if site["mask"] is False:
-            log_prob = torch.zeros_like(log_prob)
-        elif isinstance(site["mask"], Tensor):
-            log_prob = torch.where(site["mask"], log_prob, log_prob.new_zeros(()))
-        return self.table(site, log_prob)
-
-    def table(self, site: dict[str, Any], value: Tensor) -> Tensor:
-        """Sums a batch-shaped tensor over everything except the particles and the data."""
-        scale = site["scale"] / self.binding.data_scale(site["cond_indep_stack"])
-        if isinstance(scale, Tensor) or abs(scale - 1.0) > 1e-12:
-            value = value * scale
-        local = self.binding.is_local(site["cond_indep_stack"])
-        particle, data = self.binding.particle_dim, self.binding.data_dim if local else 0
-        kept = [d % value.dim() for d in (particle, data) if d and -d <= value.dim()]
-        other = [d for d in range(value.dim()) if d not in kept]
-        value = value.sum(other) if other else value
-        if particle_missing := -particle > value.dim() + len(other):
-            value = value.unsqueeze(0)
-        return value if local else value.reshape(1 if particle_missing else -1, 1)
-
-    def like(self, name: str, table: Tensor) -> Tensor:
-        """A table `[K, B]` in the shape of a guide site's values, with ones for its event."""
-        fn = self.guide[name]["fn"]
-        shape = [1] * len(fn.batch_shape)
-        for dim, size in zip(
-            (self.binding.particle_dim, self.binding.data_dim), table.shape, strict=True
-        ):
-            if -dim <= len(shape):
-                shape[dim] = size
-        return table.reshape(*shape, *[1] * fn.event_dim)
+__all__ = ["Weights", "weights"]
 
 
 @dataclass(frozen=True)
@@ -210,7 +146,7 @@ def weights(
         runs: list[Draw] = []
         for _ in range(num_particles if looped else 1):
             held = _globals(runs[0]) if runs and shared_globals else {}
-            runs.append(_run(binding, x, handlers, fixed_scores, stopped, held, shared_globals))
+            runs.append(run_both(binding, x, handlers, fixed_scores, stopped, held, shared_globals))
         return _tabulate(binding, tuple(runs), size)
 
 
@@ -237,108 +173,17 @@ def _globals(run: Draw) -> dict[str, Tensor]:
     return {n: s["value"] for n, s in run.guide.items() if not run.binding.sites[n].local}
 
 
-def _run(
-    binding: Binding,
-    x: Any,
-    handlers: tuple[Messenger, ...],
-    fixed_scores: bool,
-    stopped: Collection[str],
-    held: dict[str, Tensor],
-    shared_globals: bool,
-) -> Draw:
-    guide, guide_trace = guide_of(binding.program), None
-    drawn: dict[str, dict[str, Any]] = {}
-    rows: dict[str, Tensor] = {}
-    if guide is not None:
-        replay = Replay({**_rows(binding, x), **held})
-        random = _random_state(binding.program) if fixed_scores else {}
-        guide_trace = trace(guide, x, handlers=(replay, StopGradient(stopped), *handlers))
-        drawn = sample_sites(guide_trace)
-        rows = {n: s["value"] for n, s in subsample_sites(guide_trace).items()}
-    values = {n: s["value"] for n, s in drawn.items()}
-    scored = drawn
-    if fixed_scores and guide is not None:
-        values = {n: v.view_as(v) for n, v in values.items()}
-        again = partial(_again, binding, x, random, (replay, *handlers))
-        scored = _fixed(binding, drawn, values, again, shared_globals)
-    replay = Replay({**values, **rows})
-    model: Any = binding.program.model
-    model_trace = trace(model, x, handlers=(replay, *handlers))
-    return Draw(binding, sample_sites(model_trace), drawn, scored, values if fixed_scores else {})
-
-
-def _rows(binding: Binding, x: Any) -> dict[str, Tensor]:
-    """The rows a model chose for its plates, where the guide would draw its own."""
-    if not binding.aligned:
-        return {}
-    with torch.no_grad():
-        sites = subsample_sites(trace(binding.program.model, x))  # type: ignore[arg-type]
-    return {name: sites[name]["value"] for name in binding.aligned}
-
-
-def _random_state(program: nn.Module) -> dict[torch.device, Tensor]:
-    """The states of the generators that a program draws from."""
-    states = {torch.device("cpu"): torch.get_rng_state()}
-    if (device := module_device(program)).type == "cuda":
-        states[device] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def _again(
-    binding: Binding,
-    x: Any,
-    random: dict[torch.device, Tensor],
-    handlers: tuple[Messenger, ...],
-    values: dict[str, Tensor],
-) -> dict[str, dict[str, Any]]:
-    """The guide's sites at values, from the same random state, with its parameters detached."""
-    for device, state in random.items():
-        torch.set_rng_state(state) if device.type == "cpu" else torch.cuda.set_rng_state(
-            state, device
-        )
-    guide: Any = guide_of(binding.program)
-    run = partial(trace, guide, x, handlers=(Impose(values), *handlers))
-    return sample_sites(with_fixed_parameters(binding.program, run))
-
-
-def _fixed(
-    binding: Binding,
-    drawn: dict[str, dict[str, Any]],
-    values: dict[str, Tensor],
-    again: Callable[[dict[str, Tensor]], dict[str, dict[str, Any]]],
-    shared_globals: bool,
-) -> dict[str, dict[str, Any]]:
-    """The guide's sites with parameters detached, but open to the draws they depend on."""
-    copies = {n: detached(s["fn"]) for n, s in drawn.items()} if len(drawn) == 1 else {}
-    if copies and None not in copies.values():
-        return {n: {**s, "fn": copies[n], "value": values[n]} for n, s in drawn.items()}
-    scored = again(values)
-    shared = {n: v.detach() for n, v in values.items() if not binding.sites[n].local}
-    if shared_globals and 0 < len(shared) < len(values):
-        # To the particles of a datum a shared draw is a parameter of the guide: held fixed, too.
-        apart = again({**values, **shared})
-        scored |= {n: s for n, s in apart.items() if binding.sites[n].local}
-    return scored
-
-
 def _tabulate(binding: Binding, runs: tuple[Draw, ...], size: int | None) -> Weights:
     first = runs[0]
 
     def stack(sites: str) -> dict[str, Tensor]:
-        names = [
-            n
-            for n, s in getattr(first, sites).items()
-            if not (sites == "scored" and s["is_observed"])
-        ]
+        kept = getattr(first, sites).items()
+        names = [n for n, s in kept if sites == "model" or not s["is_observed"]]
         tables = {n: [run.log_prob(getattr(run, sites)[n]) for run in runs] for n in names}
         return {n: t[0] if len(t) == 1 else torch.cat(t) for n, t in tables.items()}
 
-    frames = [
-        f
-        for s in first.model.values()
-        for f in s["cond_indep_stack"]
-        if f.name == binding.data_plate
-    ]
+    stacks = [site["cond_indep_stack"] for site in first.model.values()]
+    frames = [f for stack in stacks for f in stack if f.name == binding.data_plate]
     rows, full = (frames[0].size, frames[0].full_size or 0) if frames else (1, 1)
     powers = {
         name: site["infer"]["power"]
@@ -349,6 +194,6 @@ def _tabulate(binding: Binding, runs: tuple[Draw, ...], size: int | None) -> Wei
     log_p = stack("model")
     batch = max(table.shape[1] for table in log_p.values()) if log_p else 1
     whole = (
-        full if full > rows else (size or batch)
+        full if full > rows else size or batch
     )  # the program's own N, the caller's, or the batch
     return Weights(binding, runs, log_p, stack("scored"), powers, whole if frames else 1)

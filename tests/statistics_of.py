@@ -13,7 +13,9 @@ from dgmppl.objectives import Objective, Progress
 __all__ = ["agree", "exact_gradient", "gradients", "mean_and_error", "values"]
 
 
-def values(objective: Objective, program: Any, x: Any, rounds: int, size: int | None = None) -> Tensor:
+def values(
+    objective: Objective, program: Any, x: Any, rounds: int, size: int | None = None
+) -> Tensor:
     """Independent values of a bound, `[rounds]`."""
     binding = bind(program, x)
     progress = Progress(size=size)

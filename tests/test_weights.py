@@ -271,7 +271,9 @@ class Rows(nn.Module):
             pyro.sample("z", Normal(self.loc * x[rows], 0.8))
 
 
-def bound_of(objective: Any, pair: Any, x: Tensor, rows: Tensor, draws: dict[str, Tensor]) -> Tensor:
+def bound_of(
+    objective: Any, pair: Any, x: Tensor, rows: Tensor, draws: dict[str, Tensor]
+) -> Tensor:
     """The value of a bound for given draws."""
     binding = bind(pair, (x, rows))
     k = objective.num_particles

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from dgmppl.binding import Binding
 from dgmppl.data.nested import map_tensors
+from dgmppl.draw import Draw
 from dgmppl.handlers import Redraw, Replay
 from dgmppl.objectives.objective import ObjectiveError
 from dgmppl.program import guide_of
 from dgmppl.traces import isolated, sample_sites, trace
-from dgmppl.weights import Draw
 
 __all__ = ["Dream", "dream", "guide_score"]
 

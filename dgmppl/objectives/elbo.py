@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
+from dgmppl.draw import Draw
 from dgmppl.objectives.bound import Bound
-from dgmppl.weights import Draw, Weights
+from dgmppl.weights import Weights
 
 __all__ = ["ELBO"]
 

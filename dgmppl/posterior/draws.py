@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from dgmppl.binding import Binding
+from dgmppl.draw import Draw
 from dgmppl.posterior.axes import as_array, by_draw, event_dim_of
 from dgmppl.posterior.columns import Columns
 from dgmppl.posterior.source import Run, Source, chunks
-from dgmppl.weights import Draw, Weights
+from dgmppl.weights import Weights
 
 __all__ = ["draw_posterior", "draw_prior", "observed"]
 

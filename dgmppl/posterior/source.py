@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
 from dgmppl.data.nested import to_device
+from dgmppl.draw import Draw
 from dgmppl.handlers import Particles, Redraw, Replay
 from dgmppl.site_checks import ProgramError
 from dgmppl.traces import isolated, module_device, trace
-from dgmppl.weights import Draw, Weights, weights
+from dgmppl.weights import Weights, weights
 
 __all__ = ["MOST_NUMBERS", "Run", "Source", "chunks", "hold", "need_guide"]
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
+from dgmppl.draw import Draw
 from dgmppl.posterior.axes import by_draw
 from dgmppl.sites import base_distribution
-from dgmppl.weights import Draw
 
 __all__ = ["moments", "unit_divergences"]
 

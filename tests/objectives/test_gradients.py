@@ -153,9 +153,9 @@ class Shared(dgmppl.Program):
 )
 def test_global_latents(objective: ELBO | IWAE, reference: ELBO | IWAE, vectorized: bool) -> None:
     program, x = Shared(), torch.tensor([1.0, -2.0, 0.5], dtype=DOUBLE)
-    truth = gradients(reference, program, x, 800)
+    truth = gradients(reference, program, x, 600)
     program.vectorized = vectorized
-    agree(gradients(objective, program, x, 800 if vectorized else 400), truth)
+    agree(gradients(objective, program, x, 600 if vectorized else 300), truth)
 
 
 def test_sticking_the_landing_has_no_noise_at_the_posterior() -> None:
