@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import kl_divergence
 
 from dgmppl.binding import Binding
 
@@ -42,6 +43,26 @@ class Draw:
         before = latents[: latents.index(name)]
         return all(drawn.index(earlier) < drawn.index(name) for earlier in before)
 
+    def divergence(self, name: str) -> Tensor | None:
+        """KL(q‖p) of one latent site given what it depends on, where that is a term of the bound.
+
+        `None` where Pyro knows no closed form, or the guide draws in an order that forbids it.
+        """
+        site, drawn = self.model[name], self.guide[name]
+        if site["is_observed"] or site["mask"] is False or not self.in_order(name):
+            return None
+        if self.binding.sites[name].point or not _weighed_alike(site, drawn):
+            return None  # a Delta's own log-density is no part of Pyro's KL
+        q, p = drawn["fn"], site["fn"]
+        shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+        try:
+            kl = kl_divergence(*(f if f.batch_shape == shape else f.expand(shape) for f in (q, p)))
+        except NotImplementedError:
+            return None
+        if isinstance(site["mask"], Tensor):
+            kl = torch.where(site["mask"], kl, kl.new_zeros(()))
+        return self.table(site, kl)
+
     def log_prob(self, site: dict[str, Any]) -> Tensor:
         """A site's log-density as a table `[K, B]`, or `[K, 1]` outside the data plate."""
         log_prob = site["fn"].log_prob(site["value"])
@@ -75,3 +96,15 @@ class Draw:
             if -dim <= len(shape):
                 shape[dim] = size
         return table.reshape(*shape, *[1] * fn.event_dim)
+
+
+def _weighed_alike(site: dict[str, Any], drawn: dict[str, Any]) -> bool:
+    """Whether model and guide give a site the same scale and mask, as its KL does."""
+    pairs = ((site["scale"], drawn["scale"]), (site["mask"], drawn["mask"]))
+    return all(_same(a, b) for a, b in pairs)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a is b or (a.shape == b.shape and bool((a == b).all()))
+    return not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -58,6 +58,16 @@ class Weights:
         """B, the size of the data plate on this batch."""
         tables = [*self.log_p.values(), *self.log_q.values()]
         return max(table.shape[1] for table in tables)
+
+    @cached_property
+    def divergences(self) -> dict[str, Tensor]:
+        """Site → KL(q‖p) in closed form, where it is known: `[K, B]`, or `[K, 1]` if global."""
+        tables: dict[str, list[Tensor]] = {}
+        for run in self.runs:
+            for name in [n for n in run.model if n in run.guide]:  # not a set: its order varies
+                if (table := run.divergence(name)) is not None:
+                    tables.setdefault(name, []).append(table)
+        return {name: torch.cat(t) if len(t) > 1 else t[0] for name, t in tables.items()}
 
     def is_local(self, name: str) -> bool:
         """Whether a site has one value a datum."""

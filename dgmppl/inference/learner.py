@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import json
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyro
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 import dgmppl.inference.randomness as randomness
 from dgmppl.binding import Binding, bind
-from dgmppl.data import batches
+from dgmppl.data import batches, count_batches
 from dgmppl.data.nested import batch_length
-from dgmppl.inference.checkpoint import (
-    CheckpointError,
-    load_parameters,
-    read_checkpoint,
-    write_atomically,
-    write_checkpoint,
-)
+from dgmppl.inference.checkpoint import read_checkpoint, write_atomically, write_checkpoint
 from dgmppl.inference.display import Display
 from dgmppl.inference.history import History
 from dgmppl.inference.interruption import Interruption
 from dgmppl.inference.ledger import Ledger
 from dgmppl.inference.player import Player
+from dgmppl.inference.resumption import restore_state, state_of
 from dgmppl.inference.run import Run
+from dgmppl.inference.settings import settings_of
 from dgmppl.objectives.objective import Objective, Progress
 from dgmppl.traces import evaluating
 
@@ -66,7 +59,7 @@ class Learner:
         self._prepare()
         try:
             if resume:
-                self._load()
+                restore_state(self, read_checkpoint(self._last))
             else:
                 self.run.history.clear()  # of a run that was killed before its first checkpoint
                 self._save()
@@ -101,6 +94,8 @@ class Learner:
         self.binding: Binding = bind(self.program, first)
         self.program.to(self.device)
         self.objective.check(self.binding)
+        if self.validation is not None:
+            self._try_validation()
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
         self.players = [
             Player(
@@ -112,7 +107,7 @@ class Learner:
             self.directory.mkdir(parents=True, exist_ok=True)
         path = None if self.directory is None else self.directory / "metrics.jsonl"
         self.run = Run(
-            self.program, self.objective, History(path), self.directory, self._settings()
+            self.program, self.objective, History(path), self.directory, settings_of(self)
         )
         self.ledger = Ledger(self.run.history, every=1 if self.device.type == "cpu" else 50)
         self.position, self.best = 0, -float("inf")
@@ -122,32 +117,15 @@ class Learner:
                 self.directory / "run.json", json.dumps(self.run.settings, indent=2).encode()
             )
 
-    def _settings(self) -> dict[str, Any]:
-        """What was asked for, and of what machine."""
-        return {
-            **self.record,
-            "program": type(self.program).__name__,
-            "objective": repr(self.objective),
-            "formula": str(self.objective),
-            "optimizer": repr(self.optimizer),
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "seed": self.seed,
-            "device": str(self.device),
-            "amp": None if self.amp is None else str(self.amp),
-            "data": getattr(self.data, "record", {}),
-            "validation": getattr(self.validation, "record", None),
-            "parameters": {role: len(names) for role, names in self.binding.roles.items()},
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "pyro": pyro.__version__,
-            },
-            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        }
+    @torch.no_grad()
+    def _try_validation(self) -> None:
+        """The objective must serve the validation data, too: told now, not an epoch later."""
+        x = next(iter(batches(self.validation, self.batch_size, device=self.device))).x
+        with evaluating(self.program), randomness.seeded(self.seed):
+            self.objective.value(self.binding, x, Progress(size=len(self.data)))
 
     def _loop(self) -> None:
-        steps = self._steps_an_epoch()
+        steps = max(count_batches(self.data, self.batch_size), 1)
         with Display(self.epochs, steps, self.progress) as self.display:
             while self.run.epoch < self.epochs and not self.run.reason:
                 self._epoch(steps)
@@ -158,12 +136,6 @@ class Learner:
         loader = getattr(self.data, "loader", None)
         sampler = getattr(loader, "sampler", None)
         return getattr(loader, "generator", None) or getattr(sampler, "generator", None)
-
-    def _steps_an_epoch(self) -> int:
-        loader = getattr(self.data, "loader", None)
-        if isinstance(loader, DataLoader):
-            return max(len(loader), 1)  # its own batch size, not ours
-        return max(-(-len(self.data) // (self.batch_size or len(self.data))), 1)
 
     def _epoch(self, steps: int) -> None:
         """One pass over the data, or what is left of it."""
@@ -217,7 +189,7 @@ class Learner:
         if self.validation is not None:
             row["validation"] = self._validate()
         for player in self.players:
-            player.end_epoch()
+            player.end_epoch(row.get("validation", row.get("value", 0.0)))
         self.run.epoch, self.position = self.run.epoch + 1, 0
         self.run.seconds += seconds
         self.run.history.add("epochs", row)
@@ -226,10 +198,11 @@ class Learner:
         if row.get("validation", -float("inf")) > self.best:
             self.best = row["validation"]
             self._save("best.safetensors")
-        self._call_back()
+        self.call_back()
         self._save()
 
-    def _call_back(self) -> None:
+    def call_back(self) -> None:
+        """Lets the callbacks look at the run, and end it."""
         for callback in self.callbacks:
             callback(self.run)
 
@@ -256,44 +229,7 @@ class Learner:
         if self.directory is None or not _finite(self.program):
             return
         self.run.history.flush()
-        state = {
-            "program": dict(self.program.state_dict()),
-            "players": [player.state() for player in self.players],
-            "scaler": self.scaler.state_dict(),
-            "random": randomness.snapshot(),
-            "epoch_start": self.epoch_start,
-            "sums": self.ledger.state(),
-            "position": [self.run.epoch, self.position, self.run.step],
-            "best": self.best,
-            "seconds": self.run.seconds,
-            "reason": self.run.reason,
-            "settings": self.run.settings,
-        }
-        write_checkpoint(self.directory / name, state)
-
-    def _load(self) -> None:
-        """Goes on from the last checkpoint."""
-        state = read_checkpoint(self._last)
-        for name in ("objective", "batch_size", "seed"):
-            if state["settings"][name] != self.run.settings[name]:
-                raise CheckpointError(
-                    f"The run in {self.directory} was begun with {name}={state['settings'][name]}, "
-                    f"now it is {self.run.settings[name]}. Try the same setting, or another "
-                    "directory."
-                )
-        load_parameters(self.program, state["program"], f"Checkpoint {self._last}")
-        for player, part in zip(self.players, state["players"], strict=True):
-            player.load(part)
-        if self.scaler.is_enabled():
-            self.scaler.load_state_dict(state["scaler"])
-        self.run.epoch, self.position, self.run.step = state["position"]
-        self.best, self.run.seconds = state["best"], state["seconds"]
-        self.run.history.truncate(self.run.step, self.run.epoch)
-        self.ledger.load(state["sums"])
-        self.epoch_start = state["epoch_start"]
-        if state["reason"]:  # a callback had ended the run: ask again
-            self._call_back()
-        randomness.restore(state["random"])
+        write_checkpoint(self.directory / name, state_of(self))
 
 
 def _finite(program: nn.Module) -> bool:

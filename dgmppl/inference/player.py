@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from dgmppl.binding import Binding
+from dgmppl.inference.checkpoint import CheckpointError
 from dgmppl.objectives.objective import Loss, ObjectiveError, Phase
 
 __all__ = ["Player"]
@@ -88,17 +89,34 @@ class Player:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def end_epoch(self) -> None:
-        """Advances the learning-rate schedules."""
+    def end_epoch(self, value: float) -> None:
+        """Advances the learning-rate schedules.
+
+        Arguments:
+            value: The bound, on validation data where there are some; `ReduceLROnPlateau` is given
+                its negative, which falls as learning goes on.
+        """
         for schedule in self.schedules:
-            schedule.step()
+            if isinstance(schedule, ReduceLROnPlateau):
+                schedule.step(-value)
+            else:
+                schedule.step()
 
     def state(self) -> dict[str, Any]:
         """Optimizers and schedules, for a checkpoint."""
         return {
+            "kinds": self._kinds(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "schedules": [_plain(schedule.state_dict()) for schedule in self.schedules],
         }
+
+    def check(self, state: dict[str, Any]) -> None:
+        """Raises CheckpointError if a state was written with other optimizers or schedules."""
+        if state["kinds"] != self._kinds():
+            raise CheckpointError(
+                f"The run's phase '{self.phase.name}' was begun with {state['kinds']}, now it has "
+                f"{self._kinds()}. Try the same optimizer, or another directory."
+            )
 
     def load(self, state: dict[str, Any]) -> None:
         """Continues from a checkpoint's state."""
@@ -106,6 +124,9 @@ class Player:
             optimizer.load_state_dict(part)
         for schedule, part in zip(self.schedules, state["schedules"], strict=True):
             schedule.load_state_dict(part)
+
+    def _kinds(self) -> list[str]:
+        return [type(each).__name__ for each in (*self.optimizers, *self.schedules)]
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Any]:

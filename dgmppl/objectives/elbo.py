@@ -7,9 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import kl_divergence
 
-from dgmppl.draw import Draw
 from dgmppl.objectives.bound import Bound
 from dgmppl.weights import Weights
 
@@ -89,15 +87,9 @@ class ELBO(Bound):
         return local, shared
 
     def _known_divergences(self, w: Weights) -> dict[str, Tensor]:
-        """Site → KL(q‖p) in closed form, `[K, B]` or `[K, 1]`."""
-        if not self.analytic_kl or (self.gradient is not None and self.gradient.fixed_scores):
-            return {}
-        tables: dict[str, list[Tensor]] = {}
-        for run in w.runs:
-            for name in [n for n in run.model if n in run.guide]:  # not a set: its order varies
-                if (table := _divergence(run, name)) is not None:
-                    tables.setdefault(name, []).append(table)
-        return {name: torch.cat(t) if len(t) > 1 else t[0] for name, t in tables.items()}
+        """Site → KL(q‖p) in closed form, where this bound is to use it."""
+        fixed = self.gradient is not None and self.gradient.fixed_scores
+        return w.divergences if self.analytic_kl and not fixed else {}
 
     @property
     def formula(self) -> str:
@@ -109,33 +101,3 @@ class ELBO(Bound):
     def latex(self) -> str:
         """The bound."""
         return r"\mathbb{E}_{q(z|x)}\left[\log p(x,z)-\log q(z|x)\right]"
-
-
-def _divergence(run: Draw, name: str) -> Tensor | None:
-    """KL(q‖p) of one latent site given what it depends on, where that is a term of the bound."""
-    site, drawn = run.model[name], run.guide[name]
-    if site["is_observed"] or site["mask"] is False or not run.in_order(name):
-        return None
-    if run.binding.sites[name].point or not _weighed_alike(site, drawn):
-        return None  # a Delta's own log-density is no part of Pyro's KL
-    q, p = drawn["fn"], site["fn"]
-    shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
-    try:
-        kl = kl_divergence(*(f if f.batch_shape == shape else f.expand(shape) for f in (q, p)))
-    except NotImplementedError:
-        return None
-    if isinstance(site["mask"], Tensor):
-        kl = torch.where(site["mask"], kl, kl.new_zeros(()))
-    return run.table(site, kl)
-
-
-def _weighed_alike(site: dict[str, Any], drawn: dict[str, Any]) -> bool:
-    """Whether model and guide give a site the same scale and mask, as its KL does."""
-    pairs = ((site["scale"], drawn["scale"]), (site["mask"], drawn["mask"]))
-    return all(_same(a, b) for a, b in pairs)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return a is b or (a.shape == b.shape and bool((a == b).all()))
-    return not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b

@@ -31,7 +31,7 @@ from dgmppl.inference import (
     read_checkpoint,
 )
 from dgmppl.inference.randomness import restore, seeded, snapshot
-from dgmppl.objectives import ELBO, ExpectationMaximization, ObjectiveError, Progress
+from dgmppl.objectives import ELBO, IWAE, ExpectationMaximization, ObjectiveError, Progress
 
 GUIDE = {"gain", "offset", "log_scale"}
 fit = partial(dgmppl.fit, progress=False, epochs=3, batch_size=5)
@@ -265,7 +265,7 @@ def test_the_mode_is_training_while_learning_and_not_while_validating() -> None:
 
     program = Watched()
     fit(program, some_data(5), validation=some_data(3), epochs=2)
-    assert program.modes == [False, True, False, True, False]  # bind, (step, validation) twice
+    assert program.modes == [False, False, *[True, False] * 2]  # bind, a trial, two epochs
 
 
 def test_no_epochs_change_nothing() -> None:
@@ -355,3 +355,51 @@ def test_learning_reaches_the_evidence() -> None:
     assert 0 <= gap < 1e-3
     value = objective.value(bind(program, x), x, Progress())
     assert value.item() == pytest.approx(program.log_evidence(x).mean().item(), abs=0.1)
+
+
+def test_a_plateau_lowers_the_learning_rate() -> None:
+    rates: list[float] = []
+
+    def schedule(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
+        made = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=0.5, patience=0, threshold=1e6, threshold_mode="abs"
+        )
+        rates.append(optimizer.param_groups[0]["lr"])
+        schedules.append(made)
+        return made
+
+    schedules: list[torch.optim.lr_scheduler.ReduceLROnPlateau] = []
+    fit(LinearGaussian(1.0), some_data(10), schedule=schedule, epochs=3)
+    # nothing is ever a million nats better: lower from the second epoch on
+    assert schedules[0].optimizer.param_groups[0]["lr"] == pytest.approx(rates[0] / 4)
+
+
+def test_another_optimizer_cannot_resume(tmp_path: Path) -> None:
+    fit(LinearGaussian(1.0), some_data(10), directory=tmp_path, epochs=1)
+    program = LinearGaussian(1.0)
+    before = state(program)
+    with pytest.raises(ValueError, match=r"begun with \['Adam'\], now it has \['SGD'\]"):
+        fit(
+            program,
+            some_data(10),
+            directory=tmp_path,
+            resume=True,
+            optimizer=partial(torch.optim.SGD, lr=0.1),
+        )
+    assert not moved(program, before)
+
+
+def test_validation_data_that_cannot_be_served_are_told_before_learning() -> None:
+    def model(x: Tensor) -> None:
+        mean = pyro.sample("mean", Normal(0.0, 1.0))
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", Normal(mean, 1.0), obs=x)
+
+    def guide(x: Tensor) -> None:
+        pyro.sample("mean", Normal(pyro.param("loc", torch.tensor(0.0)), 1.0))
+
+    pair = dgmppl.Pair(model, guide)
+    x = torch.zeros(8)
+    with pytest.raises(ObjectiveError, match="whole set"):
+        fit(pair, x, IWAE(num_particles=3), batch_size=None, validation=torch.zeros(3))
+    assert float(pair.declared["loc"].detach()) == 0.0
