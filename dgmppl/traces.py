@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from itertools import chain
 from typing import Any
 
 import pyro
@@ -22,9 +23,8 @@ _LOCK = threading.RLock()
 
 def module_device(module: nn.Module) -> torch.device:
     """Where a module's parameters (or else its buffers) live; the CPU when it has neither."""
-    for tensor in (*module.parameters(), *module.buffers()):
-        return tensor.device
-    return torch.device("cpu")
+    first = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Distributions that Pyro lacks."""
 
+from dgmppl.distributions.hyperspherical_uniform import HypersphericalUniform
 from dgmppl.distributions.implicit import Implicit, NoDensityError
+from dgmppl.distributions.von_mises_fisher import VonMisesFisher
 
-__all__ = ["Implicit", "NoDensityError"]
+__all__ = ["HypersphericalUniform", "Implicit", "NoDensityError", "VonMisesFisher"]

@@ -1,4 +1,4 @@
-"""Modified Bessel functions of the first kind, of any order, that neither overflow nor underflow."""
+"""Modified Bessel functions of the first kind, scaled so as neither to over- nor underflow."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def log_bessel(order: float, x: Tensor) -> Tensor:
         >>> import torch
         >>> x = torch.tensor([0.0, 2.0])
         >>> log_bessel(0.5, x)  # I_½(x) = √(2 / πx) sinh x
-        tensor([-0.2258, -1.6305])
+        tensor([-0.2258, -1.6306])
     """
     return _descend(order, x.double())[0].to(x.dtype)
 

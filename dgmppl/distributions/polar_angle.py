@@ -24,7 +24,7 @@ def draw_polar_angle(concentration: Tensor, dim: int) -> Tensor:
 
     Draws are Wood's by rejection, with a fixed number of candidates and no branch on their values.
     Their derivative is implicit, dθ/dκ = −∂F(θ; κ)/∂κ / f(θ), for which 48 nodes of Gauss and
-    Legendre give ∫ (A − cos φ) f(φ) dφ over the tail beyond θ, where A = E[cos φ].
+    Legendre give ∫ (cos φ − A) f(φ) dφ from θ to the end of its tail, where A = E[cos φ].
 
     Arguments:
         concentration: κ ≥ 0, any shape, double precision.
@@ -81,11 +81,12 @@ class _Reparameterized(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None]:
-        return None, grad * _implicit_derivative(*ctx.saved_tensors, ctx.dim), None
+        angle, concentration = ctx.saved_tensors
+        return None, grad * _implicit_derivative(angle, concentration, ctx.dim), None
 
 
 def _implicit_derivative(angle: Tensor, concentration: Tensor, dim: int) -> Tensor:
-    """dθ/dκ at a fixed quantile: minus the integral of (A − cos φ) f(φ) / f(θ) beyond θ."""
+    """dθ/dκ at a fixed quantile: ∫ (cos φ − A) f(φ) / f(θ) dφ from θ to the end of its tail."""
     root = torch.hypot(2 * concentration, torch.full_like(concentration, dim - 2))
     tiny = torch.finfo(angle.dtype).tiny
     cos_mode = 2 * concentration / (dim - 2 + root).clamp_min(tiny)
