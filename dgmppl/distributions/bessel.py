@@ -11,14 +11,14 @@ from torch import Tensor
 
 __all__ = ["bessel_ratio", "log_bessel"]
 
-_LEAST_ORDER = 15  # from which the expansion below is exact to double precision
-_TERMS = 12
+_LEAST_ORDER = 10  # from which this many terms are exact to double precision
+_TERMS = 16
 
 
 def log_bessel(order: float, x: Tensor) -> Tensor:
     """log(x^−ν e^−x I_ν(x)), which is finite and smooth from x = 0 on.
 
-    From order 15 the uniform (Debye) expansion in 1 / √(ν² + x²) holds to double precision for
+    From order 10 the uniform (Debye) expansion in 1 / √(ν² + x²) holds to double precision for
     every x; a lower order comes down from there by Miller's recurrence,
     I_ν / x^ν = (2ν + 2 + x² g_{ν+1}) I_{ν+1} / x^{ν+1} with g_ν = I_{ν+1}(x) / (x I_ν(x)).
     The gradient is I_{ν+1} / I_ν − 1. All is computed in double precision.
@@ -66,34 +66,31 @@ def _descend(order: float, x: Tensor) -> tuple[Tensor, Tensor]:
     """log(x^−ν e^−x I_ν) and g_ν = I_{ν+1} / (x I_ν)."""
     steps = max(0, ceil(_LEAST_ORDER - order))
     top = order + steps
-    value = _debye(top, x)
-    ratio = (_debye(top + 1, x) - value).exp()
+    value, following = _debye(x.new_tensor([top, top + 1]), x.unsqueeze(-1)).unbind(-1)
+    ratio = (following - value).exp()
+    squared = x.square()
     for step in range(1, steps + 1):
-        ratio = 1 / (2 * (top - step + 1) + x.square() * ratio)
+        ratio = 1 / (2 * (top - step + 1) + squared * ratio)
         value = value - ratio.log()
     return value, ratio
 
 
-def _debye(order: float, x: Tensor) -> Tensor:
+def _debye(order: Tensor, x: Tensor) -> Tensor:
     """log(x^−ν e^−x I_ν) by the expansion for large orders."""
-    radius = (x.square() + order**2).sqrt()
-    squared = (order / radius).square()
-    series = torch.zeros_like(x)
-    for row in reversed(_coefficients()):
-        inner = torch.zeros_like(x)
-        for coefficient in reversed(row):
-            inner = inner * squared + coefficient
-        series = series / radius + inner
+    radius = torch.hypot(x, order)
+    table, power = x.new_tensor(_coefficients()), torch.arange(_TERMS, device=x.device)
+    polynomials = (order / radius).square().unsqueeze(-1).pow(power) @ table.mT
+    series = (polynomials * (1 / radius).unsqueeze(-1).pow(power)).sum(-1)
     exponent = order**2 / (radius + x) - order * (radius + order).log()
     return exponent - 0.5 * (radius.log() + log(2 * pi)) + series.log()
 
 
 @cache
 def _coefficients() -> list[list[float]]:
-    """Row k: the polynomial u_k(p) / p^k by rising powers of p² (DLMF 10.41.9)."""
+    """Row k: the polynomial u_k(p) / p^k by powers of p², filled with zeros (DLMF 10.41.9)."""
     row, rows = [Fraction(1)], []
     for k in range(_TERMS):
-        rows.append([float(c) for c in row])
+        rows.append([float(c) for c in row] + [0.0] * (_TERMS - k - 1))
         following = [Fraction(0)] * (k + 2)
         for j, c in enumerate(row):  # the term c p^(k + 2j)
             power = k + 2 * j

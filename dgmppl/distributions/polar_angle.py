@@ -94,7 +94,7 @@ def _implicit_derivative(angle: Tensor, concentration: Tensor, dim: int) -> Tens
     reach = _REACH / precision.clamp_min(tiny).sqrt()
     outward = angle > cos_mode.clamp(max=1.0).acos()  # the tail lies towards π, else towards 0
     end = torch.where(outward, (angle + reach).clamp(max=pi), (angle - reach).clamp(min=0.0))
-    nodes, node_weights = (column.to(angle) for column in _legendre())
+    nodes, node_weights = (angle.new_tensor(column) for column in _legendre())
     half = ((end - angle) / 2).unsqueeze(-1)
     phi = angle.unsqueeze(-1) + half * (nodes + 1)
     start, rate = angle.unsqueeze(-1), concentration.unsqueeze(-1)
@@ -106,7 +106,7 @@ def _implicit_derivative(angle: Tensor, concentration: Tensor, dim: int) -> Tens
 
 
 @cache
-def _legendre() -> tuple[Tensor, Tensor]:
+def _legendre() -> tuple[list[float], list[float]]:
     """Nodes and weights of Gauss–Legendre quadrature on [−1, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    return torch.from_numpy(nodes), torch.from_numpy(weights)
+    return nodes.tolist(), weights.tolist()
