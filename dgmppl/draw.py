@@ -65,7 +65,8 @@ class Draw:
 
     def log_prob(self, site: dict[str, Any]) -> Tensor:
         """A site's log-density as a table `[K, B]`, or `[K, 1]` outside the data plate."""
-        log_prob = site["fn"].log_prob(site["value"])
+        known = site.get("log_density")
+        log_prob = site["fn"].log_prob(site["value"]) if known is None else known
         if site["mask"] is False:
             log_prob = torch.zeros_like(log_prob)
         elif isinstance(site["mask"], Tensor):

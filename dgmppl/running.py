@@ -91,8 +91,13 @@ def _again(
             state, device
         )
     guide: Any = guide_of(binding.program)
-    run = partial(trace, guide, x, handlers=(Impose(values), *handlers))
-    return sample_sites(with_fixed_parameters(binding.program, run))
+
+    def scored() -> dict[str, dict[str, Any]]:
+        # here, for a flow may read its parameters only when it is asked for a density
+        sites = sample_sites(trace(guide, x, handlers=(Impose(values), *handlers)))
+        return {n: {**s, "log_density": s["fn"].log_prob(s["value"])} for n, s in sites.items()}
+
+    return with_fixed_parameters(binding.program, scored)
 
 
 def _fixed(

@@ -17,6 +17,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import pyro
@@ -97,6 +98,8 @@ recipes = {
     "hierarchical-vae": Recipe(
         program=HierarchicalVAE,
         objective=IWAE(num_particles=5, gradient=DoublyReparameterized()),
+        optimizer=partial(torch.optim.Adam, lr=3e-3),
+        epochs=100,
         about="VAE with two stochastic layers by the importance-weighted bound, K = 5",
     ),
 }

@@ -10,8 +10,7 @@
 
 Each layer's posterior is its prior corrected by what the data say of that layer: precisions add.
 Two things let upper layers take hold: batch normalisation, and a warm-up in which the power of the
-latent sites rises from 0 to 1. Unlike in the paper, only the way up is normalised, and the top
-layer, too, is combined with its prior.
+latent sites rises from 0 to 1. Unlike in the paper, the top layer, too, is combined with its prior.
 
 References:
     Ladder Variational Autoencoders, Casper Kaae Sønderby et al., 2016.
@@ -30,6 +29,7 @@ from pyro.distributions import Bernoulli, Normal
 from torch import Tensor, nn
 
 import dgmppl
+from dgmppl.networks import flatten_batch
 from dgmppl.objectives import ELBO
 from dgmppl.recipes import Recipe
 from dgmppl.schedules import Linear
@@ -38,7 +38,7 @@ __all__ = ["LadderVAE", "combine", "recipes"]
 
 
 def rung(in_features: int, hidden_features: int) -> nn.Sequential:
-    """A normalised step upwards, `[batch in] → [batch hidden]`."""
+    """Two normalised layers of leaky rectifiers, `[batch in] → [batch hidden]`."""
     return nn.Sequential(
         nn.Linear(in_features, hidden_features, bias=False),
         nn.BatchNorm1d(hidden_features),
@@ -49,15 +49,11 @@ def rung(in_features: int, hidden_features: int) -> nn.Sequential:
     )
 
 
-def mlp(in_features: int, hidden_features: int, out_features: int) -> nn.Sequential:
-    """Two hidden layers of leaky rectifiers, `[*batch in] → [*batch out]`."""
-    return nn.Sequential(
-        nn.Linear(in_features, hidden_features),
-        nn.LeakyReLU(),
-        nn.Linear(hidden_features, hidden_features),
-        nn.LeakyReLU(),
-        nn.Linear(hidden_features, out_features),
-    )
+def mlp(in_features: int, hidden_features: int, out_features: int) -> nn.Module:
+    """The same, and a linear layer, for any batch: `[*batch in] → [*batch out]`."""
+    layers = rung(in_features, hidden_features)
+    net = nn.Sequential(layers, nn.Linear(hidden_features, out_features))
+    return flatten_batch(net, event_dim=1)
 
 
 def gaussian(parameters: Tensor) -> Normal:
@@ -85,6 +81,8 @@ class LadderVAE(dgmppl.Program):
         data_dim: Number of pixels.
         z_dims: Size of each code, from the data upwards; as many sites "z1", "z2", ….
         hidden_features: Width of every network.
+
+    Normalisation makes one datum at a time an error in training mode; call `eval()` to draw one.
     """
 
     def __init__(
@@ -132,9 +130,9 @@ class LadderVAE(dgmppl.Program):
 recipes = {
     "ladder-vae": Recipe(
         program=LadderVAE,
-        objective=ELBO(temper=Linear(0.0, 1.0, epochs=100)),
+        objective=ELBO(temper=Linear(0.0, 1.0, epochs=50)),
         optimizer=partial(torch.optim.Adam, lr=3e-3),
-        epochs=200,
-        about="ladder VAE with two stochastic layers, warmed up over 100 epochs",
+        epochs=100,
+        about="ladder VAE with two stochastic layers, warmed up over 50 epochs",
     ),
 }

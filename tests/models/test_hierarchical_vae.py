@@ -78,7 +78,7 @@ def test_two_layers_are_no_worse_than_one() -> None:
             DIGITS(split="train"),
             objective,
             optimizer=partial(torch.optim.Adam, lr=3e-3),
-            epochs=200,
+            epochs=100,
             device="cpu",
             progress=False,
         )

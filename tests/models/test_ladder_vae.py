@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import torch
 from pyro import poutine
@@ -83,7 +81,7 @@ def test_every_layer_is_active(seed: int) -> None:
         program,
         recipe.data(split="train"),
         recipe.objective,
-        optimizer=partial(torch.optim.Adam, lr=3e-3),
+        optimizer=recipe.optimizer,
         epochs=recipe.epochs,
         seed=seed,
         device="cpu",

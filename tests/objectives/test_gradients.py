@@ -10,7 +10,14 @@ import torch
 from enumerable import Switch
 from enumerable import data as few_numbers
 from linear_gaussian import LinearGaussian, data
-from pyro.distributions import Bernoulli, Categorical, LogNormal, Normal
+from pyro.distributions import (
+    Bernoulli,
+    Categorical,
+    ConditionalTransformedDistribution,
+    LogNormal,
+    Normal,
+)
+from pyro.distributions.transforms import conditional_affine_coupling
 from statistics_of import agree, exact_gradient, gradients
 from torch import Tensor, nn
 
@@ -23,6 +30,7 @@ from dgmppl.objectives import (
     ScoreFunction,
     StickingTheLanding,
 )
+from dgmppl.weights import weights
 
 DOUBLE = torch.float64
 COPIES = 50  # of the data, so that few rounds hold many draws
@@ -296,3 +304,38 @@ def test_a_discrete_global_latent(num_particles: int, analytic_kl: bool) -> None
     truth = exact_gradient(program.elbo(x), program)
     objective = ELBO(num_particles=num_particles, analytic_kl=analytic_kl)
     agree(gradients(objective, program, x, 1000), truth)
+
+
+class LazyFlow(LinearGaussian):
+    """A guide whose flow reads its network only when a density is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(0.3)
+        torch.manual_seed(0)
+        self.flow = conditional_affine_coupling(2, 3, hidden_dims=[4]).double()
+
+    def guide(self, x: Tensor) -> Tensor:
+        with dgmppl.data_plate(x):
+            base = Normal(x @ self.gain.T + self.offset, self.log_scale.exp()).to_event(1)
+            return pyro.sample(
+                "z", ConditionalTransformedDistribution(base, [self.flow]).condition(x)
+            )
+
+
+@pytest.mark.parametrize(
+    ("objective", "reference"),
+    [
+        (IWAE(num_particles=3, gradient=DoublyReparameterized()), IWAE(num_particles=3)),
+        (ELBO(gradient=StickingTheLanding()), ELBO()),
+    ],
+    ids=["IWAE", "ELBO"],
+)
+def test_flows_that_read_their_parameters_late(objective: IWAE, reference: IWAE) -> None:
+    program, x = LazyFlow(), data().repeat(COPIES, 1)
+    agree(gradients(objective, program, x, 150), gradients(reference, program, x, 150))
+
+
+def test_fixed_scores_reach_no_parameter_of_a_flow() -> None:
+    program, x = LazyFlow(), data()
+    scores = weights(program, x, fixed_scores=True, stopped=["z"]).log_q["z"]
+    assert not scores.requires_grad
