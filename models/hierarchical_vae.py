@@ -22,7 +22,7 @@ from itertools import pairwise
 
 import pyro
 import torch
-from pyro.distributions import Bernoulli, Distribution, Normal
+from pyro.distributions import Bernoulli, Normal, TorchDistribution
 from torch import Tensor, nn
 
 import dgmppl
@@ -43,7 +43,7 @@ def mlp(in_features: int, hidden_features: int, out_features: int) -> nn.Sequent
     )
 
 
-def gaussian(parameters: Tensor) -> Distribution:
+def gaussian(parameters: Tensor) -> TorchDistribution:
     """A normal of independent units from means and log-scales, `[*batch 2·units]`."""
     loc, log_scale = parameters.chunk(2, -1)
     return Normal(loc, log_scale.exp()).to_event(1)

@@ -24,7 +24,13 @@ from functools import partial
 
 import pyro
 import torch
-from pyro.distributions import Bernoulli, Categorical, Distribution, MixtureSameFamily, Normal
+from pyro.distributions import (
+    Bernoulli,
+    Categorical,
+    MixtureSameFamily,
+    Normal,
+    TorchDistribution,
+)
 from torch import Tensor, nn
 
 import dgmppl
@@ -46,7 +52,7 @@ def mlp(in_features: int, hidden_features: int, out_features: int) -> nn.Sequent
     )
 
 
-def gaussian(parameters: Tensor) -> Distribution:
+def gaussian(parameters: Tensor) -> TorchDistribution:
     """A normal of independent units from means and log-scales, `[*batch 2·units]`."""
     loc, log_scale = parameters.chunk(2, -1)
     return Normal(loc, log_scale.exp()).to_event(1)
@@ -74,7 +80,7 @@ class VampPriorVAE(dgmppl.Program):
         self.decoder = mlp(z_dim, hidden_features, data_dim)
         self.pseudo_logits = nn.Parameter(torch.randn(num_components, data_dim))
 
-    def prior(self) -> Distribution:
+    def prior(self) -> TorchDistribution:
         """The guide's mixture over pseudo-inputs, each as probable as the others."""
         components = gaussian(self.encoder(self.pseudo_logits.sigmoid()))
         return MixtureSameFamily(
