@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from dgmppl.binding import Binding
+from dgmppl.sites import shown
 
 __all__ = ["Draw"]
 
@@ -59,19 +60,13 @@ class Draw:
             kl = kl_divergence(*(f if f.batch_shape == shape else f.expand(shape) for f in (q, p)))
         except NotImplementedError:
             return None
-        if isinstance(site["mask"], Tensor):
-            kl = torch.where(site["mask"], kl, kl.new_zeros(()))
-        return self.table(site, kl)
+        return self.table(site, shown(site, kl))
 
     def log_prob(self, site: dict[str, Any]) -> Tensor:
         """A site's log-density as a table `[K, B]`, or `[K, 1]` outside the data plate."""
         known = site.get("log_density")
         log_prob = site["fn"].log_prob(site["value"]) if known is None else known
-        if site["mask"] is False:
-            log_prob = torch.zeros_like(log_prob)
-        elif isinstance(site["mask"], Tensor):
-            log_prob = torch.where(site["mask"], log_prob, log_prob.new_zeros(()))
-        return self.table(site, log_prob)
+        return self.table(site, shown(site, log_prob))
 
     def table(self, site: dict[str, Any], value: Tensor) -> Tensor:
         """Sums a batch-shaped tensor over everything except the particles and the data."""

@@ -12,6 +12,7 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
 from dgmppl.binding import Binding, ProgramError
+from dgmppl.sites import shown
 from dgmppl.traces import isolated, sample_sites, trace
 
 __all__ = ["Enumeration", "check_enumerable", "enumerate_latents"]
@@ -132,9 +133,5 @@ def _per_datum(binding: Binding, site: dict[str, Any], latents: int) -> Tensor:
 
 def _scored(binding: Binding, site: dict[str, Any]) -> Tensor:
     """A site's log-density where its mask shows it; a minibatch's scale stays outside."""
-    log_prob = site["fn"].log_prob(site["value"])
-    if site["mask"] is False:
-        return torch.zeros_like(log_prob)
-    if isinstance(site["mask"], Tensor):
-        log_prob = torch.where(site["mask"], log_prob, log_prob.new_zeros(()))
+    log_prob = shown(site, site["fn"].log_prob(site["value"]))
     return log_prob * (site["scale"] / binding.data_scale(site["cond_indep_stack"]))

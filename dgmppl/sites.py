@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 import pyro
+import torch
 from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import Tensor
 
@@ -18,6 +19,7 @@ __all__ = [
     "base_distribution",
     "data_plate",
     "implicit",
+    "shown",
     "site_kind",
     "units",
 ]
@@ -87,6 +89,15 @@ def base_distribution(fn: Any) -> Any:
             break
         fn = fn.base_dist
     return fn
+
+
+def shown(site: dict[str, Any], value: Tensor) -> Tensor:
+    """A batch-shaped tensor where a traced site's mask shows it, and 0 elsewhere."""
+    if site["mask"] is False:
+        return torch.zeros_like(value)
+    if isinstance(site["mask"], Tensor):
+        return torch.where(site["mask"], value, value.new_zeros(()))
+    return value
 
 
 def site_kind(site: dict[str, Any]) -> Kind:

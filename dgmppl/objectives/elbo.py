@@ -62,9 +62,11 @@ class ELBO(Bound):
         if not known:
             return super().log_weights(w)
         rest = [name for name in dict.fromkeys((*w.log_p, *w.log_q)) if name not in known]
-        return self._subtract(w, known, w.ratio(sites=rest), tempered=False), self._subtract(
-            w, known, w.ratio(sites=rest, tempered=True), tempered=True
-        )
+        plain = self._subtract(w, known, w.ratio(sites=rest), tempered=False)
+        if not w.powers:
+            return plain, plain
+        parts = w.ratio(sites=rest, tempered=True)
+        return plain, self._subtract(w, known, parts, tempered=True)
 
     def terms(self, w: Weights) -> dict[str, Tensor]:
         """log p of observed sites and the divergence of latent ones, nats a datum."""
