@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from pyro.distributions.transforms import AffineCoupling
 from pyro.nn import ConditionalDenseNN
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Transform
 
-from dgmppl.guides.family import Family, at_least
-from dgmppl.guides.flow import Flow, Layer, reverse
+from dgmppl.guides.chain import Chain
+from dgmppl.guides.flow import Layer
 from dgmppl.guides.held import Held
 
 __all__ = ["Coupling"]
@@ -31,7 +31,7 @@ class CouplingLayer(Layer):
 
 
 @dataclass(frozen=True)
-class Coupling(Family):
+class Coupling(Chain):
     """A Gaussian sent through maps that keep one half of z and scale and move the other.
 
     Draws and scores of any values take one pass of the networks each.
@@ -50,16 +50,4 @@ class Coupling(Family):
         torch.Size([5, 3])
     """
 
-    depth: int = 2
-    hidden_features: int = 32
-
-    def __post_init__(self) -> None:
-        at_least("a depth", self.depth, 1, "Diagonal() where no flow is wanted")
-
-    def head(self, features: int, size: int) -> nn.Module:
-        """A network from features to a distribution; vectors need two coordinates."""
-        at_least("a latent site with coordinates", size, 2, "Spline(), which needs only one")
-        layers: list[Layer] = []
-        for _ in range(self.depth):
-            layers += [CouplingLayer(features, size, self.hidden_features), reverse(size)]
-        return Flow(features, size, layers[:-1])
+    layer = CouplingLayer

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from pyro.distributions.transforms import AffineAutoregressive
 from pyro.nn import ConditionalAutoRegressiveNN
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Transform
 
-from dgmppl.guides.family import Family, at_least
-from dgmppl.guides.flow import Flow, Layer, reverse
+from dgmppl.guides.chain import Chain
+from dgmppl.guides.flow import Layer
 from dgmppl.guides.held import Held
 
 __all__ = ["InverseAutoregressive"]
@@ -30,7 +30,7 @@ class AutoregressiveLayer(Layer):
 
 
 @dataclass(frozen=True)
-class InverseAutoregressive(Family):
+class InverseAutoregressive(Chain):
     """A Gaussian sent through maps z_d ↦ μ(z_<d, x) + σ(z_<d, x) z_d, the order turned in between.
 
     Draws and their scores take one pass of the networks; a value drawn elsewhere (as under
@@ -51,16 +51,4 @@ class InverseAutoregressive(Family):
         torch.Size([5, 3])
     """
 
-    depth: int = 2
-    hidden_features: int = 32
-
-    def __post_init__(self) -> None:
-        at_least("a depth", self.depth, 1, "Diagonal() where no flow is wanted")
-
-    def head(self, features: int, size: int) -> nn.Module:
-        """A network from features to a distribution; vectors need two coordinates."""
-        at_least("a latent site with coordinates", size, 2, "Spline(), which needs only one")
-        layers: list[Layer] = []
-        for _ in range(self.depth):
-            layers += [AutoregressiveLayer(features, size, self.hidden_features), reverse(size)]
-        return Flow(features, size, layers[:-1])
+    layer = AutoregressiveLayer
