@@ -10,6 +10,7 @@ import torch
 from pyro.poutine.indep_messenger import CondIndepStackFrame
 from torch import Tensor, nn
 
+from dgmppl.dependencies import Dependencies, find_dependencies
 from dgmppl.handlers import Replay
 from dgmppl.program import Adopted, guide_of
 from dgmppl.site_checks import (
@@ -44,6 +45,7 @@ class Site:
         reparameterised: Whether gradients pass through its draws; of the guide's distribution where
             the guide has the site.
         enumerable: Whether its values are finitely many and can be listed.
+        count: How many they are, of the guide's distribution where the guide has the site; else 0.
         point: Whether the guide gives it a single value (a Delta).
         auxiliary: Whether it belongs to the guide alone by declaration.
     """
@@ -60,6 +62,7 @@ class Site:
     local: bool
     reparameterised: bool
     enumerable: bool
+    count: int = 0
     point: bool = False
     auxiliary: bool = False
 
@@ -76,6 +79,8 @@ class Binding:
         particle_dim: The dimension for particles: left of every plate.
         roles: Role → names of the parameters it owns.
         aligned: Plates whose rows the model chooses while the guide would draw its own.
+        dependencies: Which draws each density looks at, where some draw passes no gradient;
+            empty where all of them do.
     """
 
     program: nn.Module
@@ -85,6 +90,7 @@ class Binding:
     particle_dim: int
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     aligned: frozenset[str] = frozenset()
+    dependencies: Dependencies = field(default_factory=Dependencies)
 
     @property
     def latents(self) -> list[Site]:
@@ -185,14 +191,23 @@ def _look(program: nn.Module, x: Any) -> Binding:
         f for s in (*model_sites.values(), *guide_sites.values()) for f in s["cond_indep_stack"]
     ]
     nesting = max([-dim, *(-f.dim for f in frames if f.dim is not None)])
+    sites = _describe(model_sites, guide_sites, plate)
+    scored = guide is not None and any(
+        site.in_guide and not site.point and not site.reparameterised for site in sites.values()
+    )
     return Binding(
         program=program,
-        sites=_describe(model_sites, guide_sites, plate),
+        sites=sites,
         data_plate=plate,
         data_dim=dim,
         particle_dim=-nesting - 1,
         roles=_roles(program, model_sites, guide_sites, log_p, log_q),
         aligned=_aligned(model_trace, guide_trace),
+        dependencies=(
+            find_dependencies(guide, program.model, x)  # type: ignore[arg-type]
+            if scored and guide is not None
+            else Dependencies()
+        ),
     )
 
 
@@ -239,10 +254,21 @@ def _describe(model: dict[str, Any], guide: dict[str, Any], plate: str | None) -
             local=any(f.name == plate for f in site["cond_indep_stack"]),
             reparameterised=bool(getattr(mover, "has_rsample", False)),
             enumerable=bool(getattr(fn, "has_enumerate_support", False)),
+            count=_count(mover),
             point=drawn is not None and type(base_distribution(mover)).__name__ == "Delta",
             auxiliary=bool(site["infer"].get("is_auxiliary", False)),
         )
     return table
+
+
+def _count(fn: Any) -> int:
+    """How many values a distribution lists, 0 where it lists none."""
+    if not getattr(fn, "has_enumerate_support", False):
+        return 0
+    try:
+        return len(fn.enumerate_support(expand=False))
+    except NotImplementedError:  # such as binomials of different lengths
+        return 0
 
 
 def _support(fn: Any) -> str:

@@ -47,7 +47,8 @@ class Draw:
     def divergence(self, name: str) -> Tensor | None:
         """KL(q‖p) of one latent site given what it depends on, where that is a term of the bound.
 
-        `None` where Pyro knows no closed form, or the guide draws in an order that forbids it.
+        It has the shape of the site's independent draws; `table` sums it. `None` where Pyro knows
+        no closed form, or the guide draws in an order that forbids it.
         """
         site, drawn = self.model[name], self.guide[name]
         if site["is_observed"] or site["mask"] is False or not self.in_order(name):
@@ -60,19 +61,25 @@ class Draw:
             kl = kl_divergence(*(f if f.batch_shape == shape else f.expand(shape) for f in (q, p)))
         except NotImplementedError:
             return None
-        return self.table(site, shown(site, kl))
+        return shown(site, kl)
+
+    def density(self, site: dict[str, Any]) -> Tensor:
+        """A site's log-density where its mask shows it, in the shape of its independent draws."""
+        known = site.get("log_density")
+        return shown(site, site["fn"].log_prob(site["value"]) if known is None else known)
 
     def log_prob(self, site: dict[str, Any]) -> Tensor:
         """A site's log-density as a table `[K, B]`, or `[K, 1]` outside the data plate."""
-        known = site.get("log_density")
-        log_prob = site["fn"].log_prob(site["value"]) if known is None else known
-        return self.table(site, shown(site, log_prob))
+        return self.table(site, self.density(site))
+
+    def scaled(self, site: dict[str, Any], value: Tensor) -> Tensor:
+        """A batch-shaped tensor times the scale of its plates, but for that of the data."""
+        scale = site["scale"] / self.binding.data_scale(site["cond_indep_stack"])
+        return value * scale if isinstance(scale, Tensor) or abs(scale - 1.0) > 1e-12 else value
 
     def table(self, site: dict[str, Any], value: Tensor) -> Tensor:
         """Sums a batch-shaped tensor over everything except the particles and the data."""
-        scale = site["scale"] / self.binding.data_scale(site["cond_indep_stack"])
-        if isinstance(scale, Tensor) or abs(scale - 1.0) > 1e-12:
-            value = value * scale
+        value = self.scaled(site, value)
         local = self.binding.is_local(site["cond_indep_stack"])
         particle, data = self.binding.particle_dim, self.binding.data_dim if local else 0
         kept = [d % value.dim() for d in (particle, data) if d and -d <= value.dim()]

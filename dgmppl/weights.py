@@ -6,7 +6,7 @@ effective sample sizes and evidence estimates are all reductions of these tables
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -65,8 +65,8 @@ class Weights:
         tables: dict[str, list[Tensor]] = {}
         for run in self.runs:
             for name in [n for n in run.model if n in run.guide]:  # not a set: its order varies
-                if (table := run.divergence(name)) is not None:
-                    tables.setdefault(name, []).append(table)
+                if (kl := run.divergence(name)) is not None:
+                    tables.setdefault(name, []).append(run.table(run.model[name], kl))
         return {name: torch.cat(t) if len(t) > 1 else t[0] for name, t in tables.items()}
 
     def is_local(self, name: str) -> bool:
@@ -126,6 +126,7 @@ def weights(
     fixed_scores: bool = False,
     stopped: Collection[str] = (),
     handlers: tuple[Messenger, ...] = (),
+    by_particle: Callable[[int, int], Messenger] | None = None,
 ) -> Weights:
     """Runs the guide, replays the model, and returns per-site log p and log q.
 
@@ -138,6 +139,7 @@ def weights(
         fixed_scores: Whether log q is computed with the guide's parameters detached, the draws not.
         stopped: Guide sites whose draws pass no gradient.
         handlers: More handlers around both programs, the first innermost.
+        by_particle: First particle of a run and their number → a handler for them, outside all.
 
     Returns:
         The tables.
@@ -154,9 +156,11 @@ def weights(
         handlers = (*handlers, Particles(num_particles, binding.particle_dim, inside))
     with isolated(module), _explained(1 if looped else num_particles):
         runs: list[Draw] = []
-        for _ in range(num_particles if looped else 1):
+        each = 1 if looped else num_particles
+        for start in range(0, num_particles, each):
             held = _globals(runs[0]) if runs and shared_globals else {}
-            runs.append(run_both(binding, x, handlers, fixed_scores, stopped, held, shared_globals))
+            own = (*handlers, by_particle(start, each)) if by_particle else handlers
+            runs.append(run_both(binding, x, own, fixed_scores, stopped, held, shared_globals))
         return _tabulate(binding, tuple(runs), size)
 
 

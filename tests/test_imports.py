@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("traces",),
     ("handlers", "site_checks"),
     ("program",),
+    ("dependencies",),
     ("binding",),
     ("draw", "enumeration"),
     ("running",),

@@ -206,7 +206,7 @@ def test_padding_changes_nothing() -> None:
         draws[:, :5] = torch.where(batch["seen"][:, :5], z, filler)
         held = Replay({"z": draws, "level": level})
         w = weights(Padded(), batch, handlers=(held,))
-        closed = ELBO()._known_divergences(w)
+        closed = ELBO().closed(w)
         assert set(closed) == {"z", "level"}
         results.append([*w.log_p.values(), *w.log_q.values(), *closed.values()])
     for other in results[1:]:

@@ -1,5 +1,7 @@
 """Effect handlers, one a file."""
 
+from dgmppl.handlers.configure import Configure
+from dgmppl.handlers.exchange import Exchange
 from dgmppl.handlers.impose import Impose
 from dgmppl.handlers.own_parameters import OwnParameters
 from dgmppl.handlers.particles import Particles
@@ -8,4 +10,14 @@ from dgmppl.handlers.replay import Replay
 from dgmppl.handlers.stop_gradient import StopGradient
 from dgmppl.handlers.temper import Temper
 
-__all__ = ["Impose", "OwnParameters", "Particles", "Redraw", "Replay", "StopGradient", "Temper"]
+__all__ = [
+    "Configure",
+    "Exchange",
+    "Impose",
+    "OwnParameters",
+    "Particles",
+    "Redraw",
+    "Replay",
+    "StopGradient",
+    "Temper",
+]

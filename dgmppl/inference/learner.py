@@ -97,9 +97,18 @@ class Learner:
         if self.validation is not None:
             self._try_validation()
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
+        self.state = self.objective.state(self.binding, first)
+        if self.state is not None:
+            self.state.to(self.device)
         self.players = [
             Player(
-                phase, self.binding, self.optimizer, self.schedule, self.clip_gradient, self.scaler
+                phase,
+                self.binding,
+                self.optimizer,
+                self.schedule,
+                self.clip_gradient,
+                self.scaler,
+                self.state,
             )
             for phase in self.objective.phases(self.binding)
         ]
@@ -163,7 +172,7 @@ class Learner:
     def _step(self, x: Any, epoch: float) -> None:
         """Every phase's moves on one batch."""
         self.run.step += 1
-        progress = Progress(epoch, len(self.data))
+        progress = Progress(epoch, len(self.data), state=self.state)
         for player in self.players:
             for _ in range(player.phase.repeat):
                 with torch.autocast(
@@ -189,14 +198,16 @@ class Learner:
         if self.validation is not None:
             row["validation"] = self._validate()
         for player in self.players:
-            player.end_epoch(row.get("validation", row.get("value", 0.0)))
+            player.end_epoch(
+                self.objective.direction * row.get("validation", row.get("value", 0.0))
+            )
         self.run.epoch, self.position = self.run.epoch + 1, 0
         self.run.seconds += seconds
         self.run.history.add("epochs", row)
         self.display.epoch(row)
         self.epoch_start = randomness.snapshot(self._loader_generator)
-        if row.get("validation", -float("inf")) > self.best:
-            self.best = row["validation"]
+        if "validation" in row and self.objective.direction * row["validation"] > self.best:
+            self.best = self.objective.direction * row["validation"]
             self._save("best.safetensors")
         self.call_back()
         self._save()

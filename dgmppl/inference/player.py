@@ -29,6 +29,7 @@ class Player:
         clip_gradient: Called with the parameters before each step, such as
             `partial(torch.nn.utils.clip_grad_norm_, max_norm=10.0)`.
         scaler: Scales losses where half precision needs it.
+        state: What the objective keeps; its parameters move with the role "baseline".
     """
 
     def __init__(
@@ -39,9 +40,12 @@ class Player:
         schedule: Callable[[torch.optim.Optimizer], LRScheduler] | None,
         clip_gradient: Callable[[list[nn.Parameter]], Any] | None,
         scaler: torch.amp.GradScaler,
+        state: nn.Module | None = None,
     ):
         self.phase, self.clip_gradient, self.scaler = phase, clip_gradient, scaler
-        self.parameters = list(binding.parameters(phase.roles).values()) if phase.gradient else []
+        self.baseline = list(state.parameters()) if state and "baseline" in phase.roles else []
+        own = list(binding.parameters(phase.roles).values()) if phase.gradient else []
+        self.parameters = [*own, *self.baseline] if own else []
         if phase.gradient and not self.parameters:
             raise ObjectiveError(
                 f"The phase '{phase.name}' has no parameter to move: gradients reach none from the "
@@ -61,6 +65,7 @@ class Player:
         result = []
         for role in self.phase.roles:
             own = [p for p in binding.parameters((role,)).values() if id(p) not in taken]
+            own += self.baseline if role == "baseline" else []
             if own and role not in optimizer:
                 raise ValueError(
                     f"Expected an optimizer for the role '{role}', got {sorted(optimizer)}. Try "

@@ -18,6 +18,7 @@ def state_of(learner: Learner) -> dict[str, Any]:
     run = learner.run
     return {
         "program": dict(learner.program.state_dict()),
+        "objective": {} if learner.state is None else dict(learner.state.state_dict()),
         "players": [player.state() for player in learner.players],
         "scaler": learner.scaler.state_dict(),
         "random": randomness.snapshot(),
@@ -49,6 +50,8 @@ def restore_state(learner: Learner, state: dict[str, Any]) -> None:
     for player, part in pairs:
         player.check(part)
     load_parameters(learner.program, state["program"], f"The checkpoint in {run.directory}")
+    if learner.state is not None:
+        load_parameters(learner.state, state["objective"], "The objective's checkpoint")
     for player, part in pairs:
         player.load(part)
     if learner.scaler.is_enabled():

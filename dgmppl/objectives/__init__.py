@@ -1,40 +1,55 @@
 """Learning principles, one a file, and their gradient estimators."""
 
+from dgmppl.objectives.baselines import InputDependent, LeaveOneOut, MovingAverage
 from dgmppl.objectives.bound import Bound
+from dgmppl.objectives.chi_square import CUBO
 from dgmppl.objectives.elbo import ELBO
+from dgmppl.objectives.enumerate import Enumerate
 from dgmppl.objectives.estimators import (
     DoublyReparameterized,
     Estimator,
     Pathwise,
-    ScoreFunction,
     StickingTheLanding,
 )
 from dgmppl.objectives.expectation_maximization import ExpectationMaximization
 from dgmppl.objectives.importance import IWAE
 from dgmppl.objectives.likelihood import MaximumLikelihood
+from dgmppl.objectives.multiply_importance import MIWAE
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
+from dgmppl.objectives.per_role import PerRole
+from dgmppl.objectives.relaxed import Concrete, StraightThrough
 from dgmppl.objectives.renyi import Renyi
+from dgmppl.objectives.score_function import ScoreFunction
 from dgmppl.objectives.vimco import VIMCO
 from dgmppl.objectives.wake_sleep import ReweightedWakeSleep, WakeSleep
 
 __all__ = [
+    "CUBO",
     "ELBO",
     "IWAE",
+    "MIWAE",
     "VIMCO",
     "Bound",
+    "Concrete",
     "DoublyReparameterized",
+    "Enumerate",
     "Estimator",
     "ExpectationMaximization",
+    "InputDependent",
+    "LeaveOneOut",
     "Loss",
     "MaximumLikelihood",
+    "MovingAverage",
     "Objective",
     "ObjectiveError",
     "Pathwise",
+    "PerRole",
     "Phase",
     "Progress",
     "Renyi",
     "ReweightedWakeSleep",
     "ScoreFunction",
     "StickingTheLanding",
+    "StraightThrough",
     "WakeSleep",
 ]

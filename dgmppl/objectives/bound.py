@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dgmppl.binding import Binding
 from dgmppl.handlers import Temper
-from dgmppl.objectives.estimators import Estimator, Pathwise, ScoreFunction
+from dgmppl.objectives.estimators import Estimator, Pathwise
 from dgmppl.objectives.objective import (
     Loss,
     Objective,
@@ -21,11 +22,12 @@ from dgmppl.objectives.objective import (
     Progress,
     refuse_undensified,
 )
+from dgmppl.objectives.score_function import ScoreFunction
 from dgmppl.objectives.vimco import VIMCO
 from dgmppl.schedules import Schedule, setting_at
 from dgmppl.weights import Weights, weights
 
-__all__ = ["Bound"]
+__all__ = ["Bound", "Powers", "powers_at", "refuse_unknown"]
 
 Powers = Mapping[str, float | Schedule] | float | Schedule | None
 
@@ -65,17 +67,21 @@ class Bound(Objective):
     def shares(self, log_w: Tensor) -> Tensor:
         """∂ reduce / ∂ log_w: the weight of each particle in the gradient, `[K, B]`."""
 
-    @abstractmethod
     def gain(self, log_w: Tensor) -> Tensor:
-        """What multiplies each particle's score, `[K, B]` or `[1, B]`."""
+        """What multiplies each particle's score in a log-average, `[K, B]` or `[1, B]`."""
+        return self.reduce(log_w)[None]
 
     def path_factor(self, share: Tensor) -> Tensor:
         """What multiplies doubly reparameterised path gradients beyond their share, `[K, B]`."""
         return share
 
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
-        """One player: model and guide together."""
-        return (Phase(("model", "guide"), self.loss),)
+        """One player: model and guide together, and what the estimator learns beside them."""
+        return (Phase(("model", "guide", *self._estimator(binding).roles), self.loss),)
+
+    def state(self, binding: Binding, x: Any) -> nn.Module | None:
+        """What the estimator keeps from step to step."""
+        return self._estimator(binding).state(binding, x)
 
     def check(self, binding: Binding) -> None:
         """The program has densities, a guide for its latents, and an estimator that suits both."""
@@ -88,43 +94,55 @@ class Bound(Objective):
                 "guide=AutoNormal(program.model) or a guide(self, x) method; MaximumLikelihood() "
                 "sums over enumerable latents."
             )
-        unknown = [s for s in self._named_powers() if s not in binding.sites]
-        if unknown:
-            raise ObjectiveError(
-                f"temper names the site '{unknown[0]}', which the program does not have. "
-                f"Try one of {sorted(binding.sites)}."
-            )
+        refuse_unknown(self.temper, binding, "temper")
         self._estimator(binding).check(self, binding)
 
     def loss(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Minus the surrogate, with the bound and its terms a datum."""
         estimator = self._estimator(binding)
-        powers = self._powers(binding, progress.epoch)
-        w = weights(
+        powers = powers_at(self.temper, binding, progress.epoch)
+        run = partial(
+            weights,
             binding,
             x,
-            self.num_particles,
+            num_particles=self.draws,
             size=progress.size,
             shared_globals=not self.averages and not self.joint(binding),
-            fixed_scores=estimator.fixed_scores,
-            stopped=estimator.stopped(binding),
             handlers=(Temper(powers),) if powers else (),
         )
-        if self.joint(binding) and w.batch != w.size:
+        w = self.adapted(estimator.tables(run, self, binding), progress)
+        self._refuse_a_part(w)
+        tempered = self._join(binding, self.log_weights(w, tempered=True))
+        surrogate = -self.direction * estimator.surrogate(self, w, *tempered, x, progress)
+        with torch.no_grad():
+            seen = estimator.reported(run, w)
+            value = self.per_datum(seen, *self._join(binding, self.log_weights(seen)))
+            return Loss(surrogate, value, self.terms(seen))
+
+    @property
+    def draws(self) -> int:
+        """How many particles a datum has in all."""
+        return self.num_particles
+
+    def adapted(self, w: Weights, progress: Progress) -> Weights:
+        """The tables with powers that depend on the draws themselves."""
+        return w
+
+    def closed(self, w: Weights) -> Collection[str]:
+        """Sites whose KL is taken in closed form."""
+        return ()
+
+    def _refuse_a_part(self, w: Weights) -> None:
+        if self.joint(w.binding) and w.batch != w.size:
             raise ObjectiveError(
                 f"{type(self).__name__} with {self.num_particles} particles of latents shared by "
                 f"all data is a bound on the whole set only: got {w.batch} of {w.size} data. Try "
                 "batch_size=None, or ELBO()."
             )
-        plain, tempered = self.log_weights(w)
-        surrogate = -estimator.surrogate(self, w, *self._join(binding, tempered))
-        with torch.no_grad():
-            return Loss(surrogate, self.per_datum(w, *self._join(binding, plain)), self.terms(w))
 
-    def log_weights(self, w: Weights) -> tuple[Any, Any]:
-        """Local and global log-weights, plain and tempered."""
-        plain = w.ratio()
-        return plain, (w.ratio(tempered=True) if w.powers else plain)
+    def log_weights(self, w: Weights, *, tempered: bool = False) -> tuple[Any, Any]:
+        """Local and global log-weights."""
+        return w.ratio(tempered=tempered)
 
     def joint(self, binding: Binding) -> bool:
         """Whether the K draws are of global latents only, so that their weights span all data."""
@@ -150,10 +168,6 @@ class Bound(Objective):
         """The bound, nats a datum."""
         return self.total(w, self.reduce(local), shared)
 
-    def whole(self, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
-        """What a draw of the global latents gave, nats a datum: `[K, 1]` or `[1, 1]`."""
-        return self.reduce(local).mean() + shared / w.size
-
     def terms(self, w: Weights) -> dict[str, Tensor]:
         """log p of observed sites and the divergence of latent ones, nats a datum."""
         result = {}
@@ -175,18 +189,6 @@ class Bound(Objective):
         several = self.num_particles > 1 and not self.averages
         return VIMCO(everywhere=False) if several else ScoreFunction(everywhere=False)
 
-    def _named_powers(self) -> Mapping[str, Any]:
-        return self.temper if isinstance(self.temper, Mapping) else {}
-
-    def _powers(self, binding: Binding, epoch: float) -> dict[str, float]:
-        """Site → power at this point of learning."""
-        if self.temper is None:
-            return {}
-        named = self._named_powers()
-        if not isinstance(self.temper, Mapping):
-            named = {site.name: self.temper for site in binding.latents}
-        return {name: setting_at(power, epoch) for name, power in named.items()}
-
     def _note(self) -> str:
         """The powers, for the formula."""
         if self.temper is None:
@@ -194,6 +196,25 @@ class Bound(Objective):
         if isinstance(self.temper, Mapping):
             return ", ".join(f"{name} to the power {_text(p)}" for name, p in self.temper.items())
         return f"latents to the power {_text(self.temper)}"
+
+
+def powers_at(setting: Powers, binding: Binding, epoch: float) -> dict[str, float]:
+    """Site → its number at this point of learning; one number is for every latent site."""
+    if setting is None:
+        return {}
+    named = setting if isinstance(setting, Mapping) else {s.name: setting for s in binding.latents}
+    return {name: setting_at(power, epoch) for name, power in named.items()}
+
+
+def refuse_unknown(setting: Powers, binding: Binding, name: str) -> None:
+    """Refuses a setting for a site that the program does not have."""
+    named = setting if isinstance(setting, Mapping) else {}
+    for site in named:
+        if site not in binding.sites:
+            raise ObjectiveError(
+                f"{name} names the site '{site}', which the program does not have. "
+                f"Try one of {sorted(binding.sites)}."
+            )
 
 
 def _text(power: float | Schedule) -> str:

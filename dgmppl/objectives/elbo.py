@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dgmppl.objectives.bound import Bound
+from dgmppl.binding import Binding
+from dgmppl.objectives.bound import Bound, Powers, powers_at, refuse_unknown
+from dgmppl.objectives.objective import Progress
 from dgmppl.weights import Weights
 
 __all__ = ["ELBO"]
@@ -25,8 +27,13 @@ class ELBO(Bound):
             `{"z": Linear(0, 1, 10)}` a warm-up.
         analytic_kl: Whether KL(q‖p) is taken in closed form at the sites where Pyro knows it and
             the order of sites allows it; the rest is estimated by draws.
+        free_bits: Nats of KL, on average over the batch, that a latent site has for free: below
+            them its terms pass no gradient. A mapping from site to nats, or one number for all;
+            constant or scheduled. The reported value is the bound all the same.
 
     References:
+        Improving Variational Inference with Inverse Autoregressive Flow, Diederik Kingma et al.,
+        2016 (free bits, appendix C). https://arxiv.org/abs/1606.04934
         Auto-Encoding Variational Bayes, Diederik Kingma and Max Welling, 2013.
         https://arxiv.org/abs/1312.6114
 
@@ -38,7 +45,13 @@ class ELBO(Bound):
     """
 
     analytic_kl: bool = True
+    free_bits: Powers = None
     averages = True
+
+    def check(self, binding: Binding) -> None:
+        """As for every bound; and free nats for sites that there are."""
+        super().check(binding)
+        refuse_unknown(self.free_bits, binding, "free_bits")
 
     def reduce(self, log_w: Tensor) -> Tensor:
         """The mean over particles."""
@@ -48,38 +61,11 @@ class ELBO(Bound):
         """Every particle counts alike."""
         return torch.full_like(log_w, 1.0 / len(log_w))
 
-    def gain(self, log_w: Tensor) -> Tensor:
-        """Each particle's own log-weight."""
-        return log_w / len(log_w)
-
-    def whole(self, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
-        """Each particle's own average over the data."""
-        return local.mean(1, keepdim=True) + shared / w.size
-
-    def log_weights(self, w: Weights) -> tuple[Any, Any]:
+    def log_weights(self, w: Weights, *, tempered: bool = False) -> tuple[Any, Any]:
         """As for every bound, with −KL in place of the sampled difference where it is known."""
-        known = self._known_divergences(w)
-        if not known:
-            return super().log_weights(w)
+        known = self.closed(w)
         rest = [name for name in dict.fromkeys((*w.log_p, *w.log_q)) if name not in known]
-        plain = self._subtract(w, known, w.ratio(sites=rest), tempered=False)
-        if not w.powers:
-            return plain, plain
-        parts = w.ratio(sites=rest, tempered=True)
-        return plain, self._subtract(w, known, parts, tempered=True)
-
-    def terms(self, w: Weights) -> dict[str, Tensor]:
-        """log p of observed sites and the divergence of latent ones, nats a datum."""
-        closed = {
-            f"kl_{name}": kl.detach().mean() / (1 if w.is_local(name) else w.size)
-            for name, kl in self._known_divergences(w).items()
-        }
-        return super().terms(w) | closed
-
-    def _subtract(
-        self, w: Weights, known: dict[str, Tensor], parts: tuple[Any, Any], *, tempered: bool
-    ) -> tuple[Any, Any]:
-        local, shared = parts
+        local, shared = w.ratio(tempered=tempered, sites=rest)
         for name, kl in known.items():
             term = w.powers.get(name, 1.0) * kl if tempered else kl
             if w.is_local(name):
@@ -88,7 +74,26 @@ class ELBO(Bound):
                 shared = shared - term
         return local, shared
 
-    def _known_divergences(self, w: Weights) -> dict[str, Tensor]:
+    def adapted(self, w: Weights, progress: Progress) -> Weights:
+        """The tables, sites below their free nats to the power 0."""
+        if self.free_bits is None:
+            return w
+        powers = dict(w.powers)
+        for name, free in powers_at(self.free_bits, w.binding, progress.epoch).items():
+            local, shared = w.ratio(sites=(name,))
+            kl = torch.as_tensor(self.closed(w).get(name, -(local + shared))).detach()
+            powers[name] = (kl.mean() > free).to(kl) * powers.get(name, 1.0)
+        return replace(w, powers=powers)
+
+    def terms(self, w: Weights) -> dict[str, Tensor]:
+        """log p of observed sites and the divergence of latent ones, nats a datum."""
+        closed = {
+            f"kl_{name}": kl.detach().mean() / (1 if w.is_local(name) else w.size)
+            for name, kl in self.closed(w).items()
+        }
+        return super().terms(w) | closed
+
+    def closed(self, w: Weights) -> dict[str, Tensor]:
         """Site → KL(q‖p) in closed form, where this bound is to use it."""
         fixed = self.gradient is not None and self.gradient.fixed_scores
         return w.divergences if self.analytic_kl and not fixed else {}

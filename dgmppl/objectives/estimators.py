@@ -7,13 +7,14 @@ surrogate whose gradient estimates that of the expected bound.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from dgmppl.binding import Binding, Site
-from dgmppl.objectives.objective import ObjectiveError
+from dgmppl.binding import Binding
+from dgmppl.objectives.objective import ObjectiveError, Progress
 from dgmppl.weights import Weights
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ __all__ = [
     "DoublyReparameterized",
     "Estimator",
     "Pathwise",
-    "ScoreFunction",
     "StickingTheLanding",
 ]
 
@@ -33,6 +33,8 @@ class Estimator(ABC):
 
     #: Whether log q is scored with the guide's parameters held fixed.
     fixed_scores = False
+    #: Roles that move beside model and guide: "baseline" where the estimator learns something.
+    roles: tuple[str, ...] = ()
 
     def stopped(self, binding: Binding) -> tuple[str, ...]:
         """Guide sites whose draws pass no gradient."""
@@ -42,8 +44,34 @@ class Estimator(ABC):
     def check(self, bound: Bound, binding: Binding) -> None:
         """Raises ObjectiveError if this estimator is unsound for the bound or the guide."""
 
+    def state(self, binding: Binding, x: Any) -> nn.Module | None:
+        """What the estimator keeps from step to step and learns itself, such as a baseline."""
+        return None
+
+    def tables(self, run: Callable[..., Weights], bound: Bound, binding: Binding) -> Weights:
+        """The tables to learn from.
+
+        Arguments:
+            run: Takes further arguments of `weights`, and runs the program on the batch.
+            bound: What is to be estimated.
+            binding: The program.
+        """
+        return run(fixed_scores=self.fixed_scores, stopped=self.stopped(binding))
+
+    def reported(self, run: Callable[..., Weights], w: Weights) -> Weights:
+        """The tables that the reported value is computed from: those learned from."""
+        return w
+
     @abstractmethod
-    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+    def surrogate(
+        self,
+        bound: Bound,
+        w: Weights,
+        local: Tensor,
+        shared: Tensor,
+        x: Any = None,
+        progress: Progress | None = None,
+    ) -> Tensor:
         """A scalar whose gradient is that of the bound a datum (to be maximised).
 
         Arguments:
@@ -51,6 +79,8 @@ class Estimator(ABC):
             w: The tables.
             local: Tempered log-weights of the local sites, `[K, B]`.
             shared: Tempered log-weights of the global sites, `[K, 1]`.
+            x: The batch.
+            progress: Where learning stands, with the estimator's state.
         """
 
 
@@ -59,8 +89,8 @@ def _need_reparameterised(estimator: Estimator, binding: Binding) -> None:
         if not site.reparameterised:
             raise ObjectiveError(
                 f"{type(estimator).__name__} needs draws that gradients pass through; site "
-                f"'{site.name}' ({site.distribution}) has none. Try gradient=ScoreFunction(), or a "
-                "reparameterised guide such as a relaxed distribution."
+                f"'{site.name}' ({site.distribution}) has none. Try gradient=ScoreFunction(), "
+                "Concrete(), StraightThrough(), or for few values Enumerate()."
             )
 
 
@@ -77,7 +107,7 @@ class Pathwise(Estimator):
         """Every draw of the guide must be reparameterised."""
         _need_reparameterised(self, binding)
 
-    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor, *_: Any) -> Tensor:
         """The bound itself."""
         return bound.per_datum(w, local, shared)
 
@@ -106,7 +136,7 @@ class StickingTheLanding(Estimator):
                 "gradient=DoublyReparameterized()."
             )
 
-    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor, *_: Any) -> Tensor:
         """The bound, log q scored with fixed parameters."""
         return bound.per_datum(w, local, shared)
 
@@ -135,61 +165,9 @@ class DoublyReparameterized(Estimator):
                 "there. Try gradient=Pathwise()."
             )
 
-    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
+    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor, *_: Any) -> Tensor:
         """Σ_k w̃_k log w_k with w̃ fixed; what flows back to the guide is weighted once more."""
         share = bound.shares(local.detach())
         if not bound.averages:
             w.scale_gradient(bound.path_factor(share))
         return bound.total(w, (share * local).sum(0), shared)
-
-
-@dataclass(frozen=True)
-class ScoreFunction(Estimator):
-    """The score-function gradient (REINFORCE): draws weighted by the bound they gave.
-
-    Applies to every site of the guide, or by default only where draws are not reparameterised.
-
-    Arguments:
-        everywhere: Whether reparameterised sites are treated so, too.
-
-    References:
-        Simple Statistical Gradient-Following Algorithms, Ronald Williams, 1992.
-        https://doi.org/10.1007/BF00992696
-    """
-
-    everywhere: bool = True
-
-    def _sites(self, binding: Binding) -> list[Site]:
-        return [s for s in binding.draws if self.everywhere or not s.reparameterised]
-
-    def stopped(self, binding: Binding) -> tuple[str, ...]:
-        """The sites that are scored pass no path gradient."""
-        return tuple(site.name for site in self._sites(binding))
-
-    def check(self, bound: Bound, binding: Binding) -> None:
-        """Sound for every guide with a density."""
-
-    def signal(self, bound: Bound, local: Tensor) -> Tensor:
-        """What multiplies each particle's score, from the log-weights: `[K, B]` or `[1, B]`."""
-        return bound.gain(local)
-
-    def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
-        """The bound, and each draw's log q times what the draw gave."""
-        names = [s.name for s in self._sites(w.binding) if s.name in w.log_q]
-        local_score, shared_score = w.score(names)
-        if bound.joint(w.binding):
-            local_score, shared_score = shared_score, 0.0
-        reduced = bound.reduce(local)
-        if isinstance(local_score, Tensor):
-            reduced = reduced + _score_term(self.signal(bound, local.detach()) * local_score)
-        value = bound.total(w, reduced, shared)
-        if isinstance(shared_score, Tensor):
-            whole = bound.whole(w, local.detach(), shared.detach())
-            value = value + _score_term(whole * shared_score / len(shared_score)).squeeze()
-        return value
-
-
-def _score_term(product: Tensor) -> Tensor:
-    """A term of value zero whose gradient is that of the product, summed over particles."""
-    total = product.sum(0)
-    return total - total.detach()

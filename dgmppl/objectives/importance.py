@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from dgmppl.objectives.bound import Bound
+from dgmppl.objectives.power_mean import PowerMean
 
 __all__ = ["IWAE"]
 
 
 @dataclass(frozen=True)
-class IWAE(Bound):
+class IWAE(PowerMean):
     """E_q[log 1/K Σ_k p(x, z_k) / q(z_k|x)]: tighter as K grows, the ELBO for K = 1.
 
     Arguments:
@@ -34,17 +30,10 @@ class IWAE(Bound):
 
     num_particles: int = 5
 
-    def reduce(self, log_w: Tensor) -> Tensor:
-        """The log of the mean weight."""
-        return torch.logsumexp(log_w, 0) - math.log(len(log_w))
-
-    def shares(self, log_w: Tensor) -> Tensor:
-        """The normalised weights."""
-        return torch.softmax(log_w, 0)
-
-    def gain(self, log_w: Tensor) -> Tensor:
-        """All particles of a datum earn its bound together."""
-        return self.reduce(log_w)[None]
+    @property
+    def power(self) -> float:
+        """1: the weights themselves are averaged."""
+        return 1.0
 
     @property
     def formula(self) -> str:

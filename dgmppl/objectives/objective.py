@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from dgmppl.binding import Binding
 from dgmppl.sites import Kind
 
-__all__ = ["Loss", "Objective", "ObjectiveError", "Phase", "Progress", "Sum"]
+__all__ = [
+    "Loss",
+    "LossFunction",
+    "Objective",
+    "ObjectiveError",
+    "Phase",
+    "Progress",
+    "Sum",
+    "refuse_undensified",
+    "states",
+    "with_state",
+]
 
 
 class ObjectiveError(ValueError):
@@ -27,11 +38,14 @@ class Progress:
         epoch: Epochs done, with the fraction of the present one.
         size: N, the number of data of the whole set; `None` takes the batch as the set.
         memory: What an earlier phase of this step left for a later one.
+        state: What the objective keeps from step to step, such as a baseline; `None` where a bound
+            is only evaluated.
     """
 
     epoch: float = 0.0
     size: int | None = None
     memory: dict[str, Any] = field(default_factory=dict)
+    state: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,9 @@ class Loss:
     terms: dict[str, Tensor]
 
 
+LossFunction = Callable[[Binding, Any, Progress], Loss]
+
+
 @dataclass(frozen=True)
 class Phase:
     """One player's move.
@@ -62,7 +79,7 @@ class Phase:
     """
 
     roles: tuple[str, ...]
-    loss: Callable[[Binding, Any, Progress], Loss]
+    loss: LossFunction
     repeat: int = 1
     gradient: bool = True
 
@@ -75,6 +92,9 @@ class Phase:
 class Objective(ABC):
     """A learning principle. Subclasses are frozen dataclasses of settings."""
 
+    #: 1 where learning raises the value, −1 where it lowers an upper bound.
+    direction = 1.0
+
     @abstractmethod
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
         """The moves of one step on this program, in order."""
@@ -82,6 +102,10 @@ class Objective(ABC):
     @abstractmethod
     def check(self, binding: Binding) -> None:
         """Raises ObjectiveError, with the cure, if the program cannot serve this objective."""
+
+    def state(self, binding: Binding, x: Any) -> nn.Module | None:
+        """A module for what the objective keeps from step to step; role "baseline" moves it."""
+        return None
 
     def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
         """The bound on a batch, nats a datum; moves nothing. By default the first phase's."""
@@ -132,16 +156,27 @@ class Sum(Objective):
     parts: tuple[tuple[float, Objective], ...]
 
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
-        """The parts' phases, merged where roles, repeats and kind agree."""
-        merged: dict[tuple[tuple[str, ...], int, bool], list[tuple[float, Any]]] = {}
-        for weight, part in self.parts:
+        """The parts' phases, merged where players, repeats and kind agree."""
+        merged: dict[tuple[tuple[str, ...], int, bool], list[tuple[float, Phase]]] = {}
+        for i, (weight, part) in enumerate(self.parts):
             for phase in part.phases(binding):
-                key = (phase.roles, phase.repeat, phase.gradient)
-                merged.setdefault(key, []).append((weight, phase.loss))
+                players = tuple(role for role in phase.roles if role != "baseline")
+                own = replace(phase, loss=with_state(i, phase.loss))
+                key = (players, phase.repeat, phase.gradient)
+                merged.setdefault(key, []).append((weight, own))
         return tuple(
-            Phase(roles, _weighted(losses), repeat, gradient)
-            for (roles, repeat, gradient), losses in merged.items()
+            Phase(
+                tuple(dict.fromkeys(role for _, phase in phases for role in phase.roles)),
+                _weighted([(weight, phase.loss) for weight, phase in phases]),
+                repeat,
+                gradient,
+            )
+            for (_, repeat, gradient), phases in merged.items()
         )
+
+    def state(self, binding: Binding, x: Any) -> nn.Module | None:
+        """The parts' states, in order."""
+        return states(binding, x, [part for _, part in self.parts])
 
     def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
         """The weighted sum of the parts' values."""
@@ -168,11 +203,30 @@ def _parts(objective: Objective) -> tuple[tuple[float, Objective], ...]:
     return objective.parts if isinstance(objective, Sum) else ((1.0, objective),)
 
 
+def states(binding: Binding, x: Any, parts: Sequence[Objective]) -> nn.Module | None:
+    """The states of several objectives, an empty module where one keeps nothing."""
+    kept = [part.state(binding, x) for part in parts]
+    return nn.ModuleList(k or nn.Module() for k in kept) if any(kept) else None
+
+
+def with_state(i: int, loss: LossFunction) -> LossFunction:
+    """A loss that is given the i-th of several states."""
+
+    def own(binding: Binding, x: Any, progress: Progress) -> Loss:
+        kept = progress.state
+        if isinstance(kept, nn.ModuleList):
+            part = kept[i]
+            progress = replace(progress, state=part if len(part.state_dict()) else None)
+        return loss(binding, x, progress)
+
+    return own
+
+
 def _factor(weight: float) -> str:
     return "" if weight == 1.0 else f"{weight:g}·"
 
 
-def _weighted(losses: list[tuple[float, Any]]) -> Callable[[Binding, Any, Progress], Loss]:
+def _weighted(losses: list[tuple[float, LossFunction]]) -> LossFunction:
     def total(binding: Binding, x: Any, progress: Progress) -> Loss:
         results = [(w, loss(binding, x, progress)) for w, loss in losses]
         terms: dict[str, Tensor] = {}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from dgmppl.objectives.bound import Bound
+from dgmppl.objectives.power_mean import PowerMean
 
 __all__ = ["Renyi"]
 
 
 @dataclass(frozen=True)
-class Renyi(Bound):
+class Renyi(PowerMean):
     """E_q[1/(1−α) log 1/K Σ_k (p(x, z_k) / q(z_k|x))^(1−α)].
 
     α = 0 is IWAE, α → 1 the ELBO; between them the bound moves from covering mass to seeking modes.
@@ -46,22 +42,10 @@ class Renyi(Bound):
                 "Expected alpha other than 1, where the bound is the ELBO. Try ELBO()."
             )
 
-    def reduce(self, log_w: Tensor) -> Tensor:
-        """The log of the power mean of the weights."""
-        power = 1.0 - self.alpha
-        return (torch.logsumexp(power * log_w, 0) - math.log(len(log_w))) / power
-
-    def shares(self, log_w: Tensor) -> Tensor:
-        """The normalised powers of the weights."""
-        return torch.softmax((1.0 - self.alpha) * log_w, 0)
-
-    def path_factor(self, share: Tensor) -> Tensor:
-        """α + (1 − α) w̃: 1 for the ELBO, w̃ for IWAE."""
-        return self.alpha + (1.0 - self.alpha) * share
-
-    def gain(self, log_w: Tensor) -> Tensor:
-        """All particles of a datum earn its bound together."""
-        return self.reduce(log_w)[None]
+    @property
+    def power(self) -> float:
+        """1 − α."""
+        return 1.0 - self.alpha
 
     @property
     def formula(self) -> str:

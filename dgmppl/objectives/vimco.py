@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dgmppl.binding import Binding
-from dgmppl.objectives.estimators import ScoreFunction
 from dgmppl.objectives.objective import ObjectiveError
+from dgmppl.objectives.score_function import Scored
 
 if TYPE_CHECKING:
     from dgmppl.objectives.bound import Bound
@@ -19,7 +19,7 @@ __all__ = ["VIMCO"]
 
 
 @dataclass(frozen=True)
-class VIMCO(ScoreFunction):
+class VIMCO(Scored):
     """The score function with a signal of its own for each of K particles.
 
     Particle k earns the bound minus what the bound would be if its weight were the geometric mean

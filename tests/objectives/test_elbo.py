@@ -51,7 +51,7 @@ def chain_data() -> Tensor:
 @pytest.mark.parametrize("num_particles", [1, 3])
 def test_only_sound_terms_are_closed(bottom_up: bool, known: set[str], num_particles: int) -> None:
     program, x = Chain(bottom_up=bottom_up), chain_data()
-    assert set(ELBO()._known_divergences(weights(program, x, num_particles))) == known
+    assert set(ELBO().closed(weights(program, x, num_particles))) == known
 
 
 @pytest.mark.parametrize("bottom_up", [False, True])
@@ -102,7 +102,7 @@ class Weighed(dgmppl.Program):
 @pytest.mark.parametrize("both", [True, False])
 def test_scale_and_mask_count_alike_in_closed_form(both: bool) -> None:
     program, x = Weighed(both=both), chain_data()
-    assert set(ELBO()._known_divergences(weights(program, x))) == ({"z"} if both else set())
+    assert set(ELBO().closed(weights(program, x))) == ({"z"} if both else set())
     agree(values(ELBO(), program, x, 300), values(ELBO(analytic_kl=False), program, x, 300))
 
 
@@ -122,7 +122,7 @@ def test_a_change_of_variables_keeps_its_density() -> None:
 
 def test_fixed_scores_take_no_closed_form() -> None:
     w = weights(Chain(bottom_up=False), chain_data())
-    assert ELBO(gradient=StickingTheLanding())._known_divergences(w) == {}
+    assert ELBO(gradient=StickingTheLanding()).closed(w) == {}
 
 
 def test_divergence_tables_are_pyros() -> None:
@@ -131,6 +131,6 @@ def test_divergence_tables_are_pyros() -> None:
     run = w.runs[0]
     q = run.guide["bottom"]["fn"]
     p = run.model["bottom"]["fn"]
-    table = ELBO()._known_divergences(w)["bottom"]
+    table = ELBO().closed(w)["bottom"]
     assert table.shape == (3, len(x))
     assert torch.allclose(table, kl_divergence(Independent(q, 0), Independent(p, 0)))

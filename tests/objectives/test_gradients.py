@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import pyro
 import pytest
 import torch
-from enumerable import Switch
+from enumerable import GlobalSwitch, Mixed, Switch
 from enumerable import data as few_numbers
 from linear_gaussian import LinearGaussian, data
 from pyro.distributions import (
-    Bernoulli,
-    Categorical,
     ConditionalTransformedDistribution,
     LogNormal,
     Normal,
@@ -202,58 +200,6 @@ def test_score_function_of_a_log_average_against_enumeration() -> None:
     agree(gradients(IWAE(num_particles=2), program, x.repeat(30), 300), truth)
 
 
-class Mixed(dgmppl.Program):
-    """A switch, drawn after a continuous latent it depends on, and one that depends on it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name, value in {"a": 0.5, "b": -0.4, "c": 0.8, "d": 0.3, "e": 1.2}.items():
-            setattr(self, name, nn.Parameter(torch.tensor(value, dtype=DOUBLE)))
-
-    def model(self, x: Tensor | None = None, n: int = 1) -> None:
-        with dgmppl.data_plate(x, n):
-            u = pyro.sample("u", Normal(self.e.detach() * 0, 1.0))
-            h = pyro.sample("h", Bernoulli(logits=u))
-            v = pyro.sample("v", Normal(h, 1.0))
-            pyro.sample("x", Normal(self.e * h + u * v, 1.0), obs=x)
-
-    def guide(self, x: Tensor) -> None:
-        with dgmppl.data_plate(x):
-            u = pyro.sample("u", Normal(self.a * x, 0.8))
-            h = pyro.sample("h", Bernoulli(logits=self.b * x + self.c * u))
-            pyro.sample("v", Normal(self.d * x + h, 0.6))
-
-    def elbo(self, x: Tensor) -> Tensor:
-        """By Gauss–Hermite quadrature in u and v, and the sum over h: `[B]`."""
-        nodes, w = (torch.as_tensor(part, dtype=DOUBLE) for part in hermite(24))
-        u = self.a * x + 0.8 * nodes[:, None, None]
-        total = torch.zeros_like(x)
-        for h in (0.0, 1.0):
-            h = torch.tensor(h, dtype=DOUBLE)
-            v = self.d * x + h + 0.6 * nodes[:, None]
-            q = Bernoulli(logits=self.b * x + self.c * u)
-            log_w = (
-                Normal(0.0, 1.0).log_prob(u)
-                + Bernoulli(logits=u).log_prob(h)
-                + Normal(h, 1.0).log_prob(v)
-                + Normal(self.e * h + u * v, 1.0).log_prob(x)
-                - Normal(self.a * x, 0.8).log_prob(u)
-                - q.log_prob(h)
-                - Normal(self.d * x + h, 0.6).log_prob(v)
-            )
-            total = total + (w[:, None, None] * w[:, None] * q.log_prob(h).exp() * log_w).sum(
-                (0, 1)
-            )
-        return total
-
-
-def hermite(number: int) -> tuple[object, object]:
-    from numpy.polynomial.hermite_e import hermegauss
-
-    nodes, w = hermegauss(number)
-    return nodes, w / w.sum()
-
-
 @pytest.mark.parametrize("gradient", [None, ScoreFunction()], ids=repr)
 @pytest.mark.parametrize("analytic_kl", [True, False])
 def test_discrete_and_continuous(gradient: ScoreFunction | None, analytic_kl: bool) -> None:
@@ -261,40 +207,6 @@ def test_discrete_and_continuous(gradient: ScoreFunction | None, analytic_kl: bo
     truth = exact_gradient(program.elbo(x).mean(), program)
     objective = ELBO(gradient=gradient, analytic_kl=analytic_kl)
     agree(gradients(objective, program, x.repeat(COPIES), 400), truth)
-
-
-class GlobalSwitch(dgmppl.Program):
-    """One discrete latent for all data, and a local one whose guide depends on it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.tensor([0.2, -0.5, 0.4], dtype=DOUBLE))
-        self.slope = nn.Parameter(torch.tensor(0.6, dtype=DOUBLE))
-        self.loc = nn.Parameter(torch.tensor([-1.0, 0.0, 1.0], dtype=DOUBLE))
-
-    def model(self, x: Tensor | None = None, n: int = 1) -> None:
-        k = pyro.sample("k", Categorical(torch.ones(3, dtype=DOUBLE) / 3))
-        with dgmppl.data_plate(x, n):
-            h = pyro.sample("h", Bernoulli(logits=self.loc[k]))
-            pyro.sample("x", Normal(self.loc[k] + h, 1.0), obs=x)
-
-    def guide(self, x: Tensor) -> None:
-        k = pyro.sample("k", Categorical(logits=self.logits))
-        with dgmppl.data_plate(x):
-            pyro.sample("h", Bernoulli(logits=self.slope * x + k))
-
-    def elbo(self, x: Tensor) -> Tensor:
-        """By the sum over all configurations, nats a datum."""
-        log_q = self.logits.log_softmax(0)
-        total = torch.zeros((), dtype=DOUBLE)
-        for k in range(3):
-            inner = torch.zeros((), dtype=DOUBLE)
-            for h in (torch.zeros((), dtype=DOUBLE), torch.ones((), dtype=DOUBLE)):
-                q = Bernoulli(logits=self.slope * x + k).log_prob(h)
-                p = Bernoulli(logits=self.loc[k]).log_prob(h)
-                inner = inner + (q.exp() * (p + Normal(self.loc[k] + h, 1.0).log_prob(x) - q)).sum()
-            total = total + log_q[k].exp() * (inner - torch.tensor(3.0).log() - log_q[k])
-        return total / len(x)
 
 
 @pytest.mark.parametrize("num_particles", [1, 3])
