@@ -95,17 +95,25 @@ def list_recipes() -> None:
 
 @app.command(context_settings=MORE)
 def describe(
-    context: typer.Context, recipe: RecipeName, data: Data = None, set: Set = None
+    context: typer.Context,
+    recipe: RecipeName,
+    data: Data = None,
+    set: Set = None,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Every guide × objective × estimator, or why not.")
+    ] = False,
 ) -> None:
     """The sites of a program, their kinds, and what each objective would need."""
     from dgmppl.data import as_data, batches
     from dgmppl.description import describe as look
+    from dgmppl.matrix import matrix as cross
     from dgmppl.workspace import resolve
 
     chosen = resolve(recipe, data, _overrides(context, set))
     train = as_data(chosen.data(split="train"))
     program = chosen.build(train)
-    _show(look(program, next(iter(batches(train, chosen.batch_size))).x))
+    x = next(iter(batches(train, chosen.batch_size))).x
+    _show(cross(program, x) if matrix else look(program, x))
     _show(f"Objective of the recipe: {chosen.objective}")
 
 

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("energy", "guides", "objectives"),
     ("inference",),
     ("evaluation", "generation", "posterior"),
-    ("description", "pictures"),
+    ("description", "matrix", "pictures"),
     ("recipes",),
     ("overrides",),
     ("workspace",),

@@ -12,6 +12,7 @@ __all__ = [
     "Tensors",
     "batch_length",
     "first_tensor",
+    "flat_numbers",
     "map_tensors",
     "named_tensors",
     "to_device",
@@ -100,6 +101,24 @@ def first_tensor(x: Any) -> Tensor:
         f"Expected a tensor, or a mapping or tuple of tensors, got {type(x).__name__}. "
         "Try torch.as_tensor(x)."
     )
+
+
+def flat_numbers(x: Any) -> Tensor:
+    """All numbers of each datum in a row, as what the first floating tensor of the batch is.
+
+    Arguments:
+        x: A tensor, or a mapping or tuple of tensors that share their first dimension.
+
+    Returns:
+        `[B, numbers]`.
+
+    Example:
+        >>> flat_numbers({"x": torch.zeros(3, 2, 2), "label": torch.tensor([1, 0, 1])}).shape
+        torch.Size([3, 5])
+    """
+    tensors = [tensor for _, tensor in named_tensors(x)]
+    like = next((t for t in tensors if t.is_floating_point()), torch.empty(0))
+    return torch.cat([t.reshape(len(t), -1).to(like) for t in tensors], -1)
 
 
 def batch_length(x: Any) -> int:

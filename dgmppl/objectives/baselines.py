@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dgmppl.data.nested import named_tensors
+from dgmppl.data.nested import flat_numbers
 
 __all__ = ["Baseline", "Expected", "InputDependent", "LeaveOneOut", "MovingAverage"]
 
@@ -99,7 +99,7 @@ class _Network(Expected):
     def __init__(self, sites: tuple[str, ...], x: Any, hidden_features: int, decay: float):
         super().__init__()
         self.mean = _Mean(sites, decay)
-        flat = _numbers(x)
+        flat = flat_numbers(x)
         self.net = nn.Sequential(
             nn.Linear(flat.shape[-1], hidden_features),
             nn.Tanh(),
@@ -110,7 +110,7 @@ class _Network(Expected):
         expected, _ = self.mean(site, reward, x)
         if reward.shape[1] == 1:
             return expected, 0.0
-        learned = self.net(_numbers(x))[:, self.mean.row[site]]
+        learned = self.net(flat_numbers(x))[:, self.mean.row[site]]
         loss = (reward - expected - learned).square().mean() if self.training else 0.0
         return expected + learned.detach(), loss
 
@@ -166,10 +166,3 @@ class LeaveOneOut(Baseline):
     def state(self, sites: tuple[str, ...], x: Any) -> Expected:
         """Nothing is kept."""
         return _Others()
-
-
-def _numbers(x: Any) -> Tensor:
-    """Every floating tensor of a batch, `[B, numbers]`."""
-    tensors = [t for _, t in named_tensors(x)]
-    kind = next((t for t in tensors if t.is_floating_point()), torch.empty(0))
-    return torch.cat([t.reshape(len(t), -1).to(kind) for t in tensors], -1)
