@@ -155,10 +155,10 @@ class Matrix:
         )
         table.add_column("gradient", no_wrap=True)
         for bound in BOUNDS:
-            table.add_column(bound)
+            table.add_column(bound.replace("(", "\n("), no_wrap=True)
         for estimator in ESTIMATORS:
             row = [_mark(cells[bound, estimator], estimator, notes) for bound in BOUNDS]
-            table.add_row(estimator, *row)
+            table.add_row(estimator.replace("()", ""), *row)
         return table
 
 

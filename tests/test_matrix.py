@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import dgmppl
 from dgmppl.inference.player import Player
-from dgmppl.matrix import BOUNDS, ESTIMATORS, OTHERS, guides_for
+from dgmppl.matrix import BOUNDS, ESTIMATORS, OTHERS, guides_for, matrix
 from dgmppl.objectives import (
     CUBO,
     IWAE,
