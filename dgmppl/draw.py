@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -88,6 +88,11 @@ class Draw:
         if particle_missing := -particle > value.dim() + len(other):
             value = value.unsqueeze(0)
         return value if local else value.reshape(1 if particle_missing else -1, 1)
+
+    def without_sites(self) -> Draw:
+        """What is left to do with the gradients of draws, once all tables are known."""
+        guide = {name: {"fn": self.guide[name]["fn"]} for name in self.crossed}
+        return replace(self, model={}, guide=guide, scored={})
 
     def like(self, name: str, table: Tensor) -> Tensor:
         """A table `[K, B]` in the shape of a guide site's values, with ones for its event."""

@@ -21,6 +21,7 @@ from dgmppl.draw import Draw
 from dgmppl.handlers import Particles
 from dgmppl.running import run_both
 from dgmppl.site_checks import ProgramError
+from dgmppl.tables import Tables, divergences, recomputed, tabulate
 from dgmppl.traces import isolated
 
 __all__ = ["Weights", "weights"]
@@ -37,6 +38,7 @@ class Weights:
         log_q: The guide's sites → log-densities in nats, likewise.
         powers: Site → the power a `Temper` handler gave it.
         size: N, how many data the whole set has.
+        known: The divergences, where they were computed beside the tables.
 
     Example:
         >>> from dgmppl import weights
@@ -52,6 +54,7 @@ class Weights:
     log_q: dict[str, Tensor]
     powers: dict[str, Any]
     size: int
+    known: dict[str, Tensor] | None = None
 
     @property
     def batch(self) -> int:
@@ -62,12 +65,9 @@ class Weights:
     @cached_property
     def divergences(self) -> dict[str, Tensor]:
         """Site → KL(q‖p) in closed form, where it is known: `[K, B]`, or `[K, 1]` if global."""
-        tables: dict[str, list[Tensor]] = {}
-        for run in self.runs:
-            for name in [n for n in run.model if n in run.guide]:  # not a set: its order varies
-                if (kl := run.divergence(name)) is not None:
-                    tables.setdefault(name, []).append(run.table(run.model[name], kl))
-        return {name: torch.cat(t) if len(t) > 1 else t[0] for name, t in tables.items()}
+        if self.known is not None:
+            return self.known
+        return _stack([divergences(run) for run in self.runs])
 
     def is_local(self, name: str) -> bool:
         """Whether a site has one value a datum."""
@@ -99,7 +99,8 @@ class Weights:
 
     def scale_gradient(self, factor: Tensor) -> None:
         """Multiplies the gradient from the model to each local draw by `factor`, `[K, B]`."""
-        parts = factor.split(1) if len(self.runs) > 1 else (factor,)
+        each = -(-len(factor) // len(self.runs))
+        parts = factor.split(each)
         for run, part in zip(self.runs, parts, strict=True):
             for name, value in run.crossed.items():
                 if self.is_local(name) and value.requires_grad:
@@ -127,6 +128,7 @@ def weights(
     stopped: Collection[str] = (),
     handlers: tuple[Messenger, ...] = (),
     by_particle: Callable[[int, int], Messenger] | None = None,
+    chunk_size: int | None = None,
 ) -> Weights:
     """Runs the guide, replays the model, and returns per-site log p and log q.
 
@@ -140,6 +142,8 @@ def weights(
         stopped: Guide sites whose draws pass no gradient.
         handlers: More handlers around both programs, the first innermost.
         by_particle: First particle of a run and their number → a handler for them, outside all.
+        chunk_size: Most particles in memory at once. Those of a chunk are run again in the backward
+            pass, and of the runs only the tables are kept.
 
     Returns:
         The tables.
@@ -149,19 +153,26 @@ def weights(
         NoDensityError: If a site has no density.
     """
     binding = program if isinstance(program, Binding) else bind(program, x)
-    module = binding.program
-    looped = num_particles > 1 and not getattr(module, "vectorized", True)
+    looped = not getattr(binding.program, "vectorized", True)
+    each = 1 if looped else min(chunk_size or num_particles, num_particles)
     inside = binding.data_plate if shared_globals else None
-    if num_particles > 1 and not looped:
-        handlers = (*handlers, Particles(num_particles, binding.particle_dim, inside))
-    with isolated(module), _explained(1 if looped else num_particles):
-        runs: list[Draw] = []
-        each = 1 if looped else num_particles
-        for start in range(0, num_particles, each):
-            held = _globals(runs[0]) if runs and shared_globals else {}
-            own = (*handlers, by_particle(start, each)) if by_particle else handlers
-            runs.append(run_both(binding, x, own, fixed_scores, stopped, held, shared_globals))
-        return _tabulate(binding, tuple(runs), size)
+
+    def run(start: int, held: dict[str, Tensor]) -> Draw:
+        number, own = min(each, num_particles - start), handlers
+        if number > 1:
+            own = (*own, Particles(number, binding.particle_dim, inside))
+        if by_particle is not None:
+            own = (*own, by_particle(start, number))
+        with isolated(binding.program), _explained(number):
+            return run_both(binding, x, own, fixed_scores, stopped, held, shared_globals)
+
+    chunked = chunk_size is not None and num_particles > chunk_size
+    found: list[Tables] = []
+    for start in range(0, num_particles, each):
+        held = found[0].shared if found and shared_globals else {}
+        one = partial(run, start, held)
+        found.append(recomputed(one) if chunked else tabulate(one()))
+    return _joined(binding, found, size)
 
 
 @contextmanager
@@ -182,32 +193,25 @@ def _explained(num_particles: int) -> Iterator[None]:
         ) from error
 
 
-def _globals(run: Draw) -> dict[str, Tensor]:
-    """The values of the global draws of a run."""
-    return {n: s["value"] for n, s in run.guide.items() if not run.binding.sites[n].local}
+def _joined(binding: Binding, found: list[Tables], size: int | None) -> Weights:
+    first = found[0]
+    log_p, log_q = _stack([t.log_p for t in found]), _stack([t.log_q for t in found])
+    batch = max((table.shape[1] for table in log_p.values()), default=1)
+    # the program's own N, the caller's, or the batch
+    whole = first.full if first.full > first.rows else size or batch
+    return Weights(
+        binding,
+        tuple(t.run for t in found),
+        log_p,
+        log_q,
+        first.powers,
+        whole if first.rows else 1,
+        None if first.known is None else _stack([t.known or {} for t in found]),
+    )
 
 
-def _tabulate(binding: Binding, runs: tuple[Draw, ...], size: int | None) -> Weights:
-    first = runs[0]
-
-    def stack(sites: str) -> dict[str, Tensor]:
-        kept = getattr(first, sites).items()
-        names = [n for n, s in kept if sites == "model" or not s["is_observed"]]
-        tables = {n: [run.log_prob(getattr(run, sites)[n]) for run in runs] for n in names}
-        return {n: t[0] if len(t) == 1 else torch.cat(t) for n, t in tables.items()}
-
-    stacks = [site["cond_indep_stack"] for site in first.model.values()]
-    frames = [f for stack in stacks for f in stack if f.name == binding.data_plate]
-    rows, full = (frames[0].size, frames[0].full_size or 0) if frames else (1, 1)
-    powers = {
-        name: site["infer"]["power"]
-        for sites in (first.model, first.guide)
-        for name, site in sites.items()
-        if "power" in site["infer"]
-    }
-    log_p = stack("model")
-    batch = max(table.shape[1] for table in log_p.values()) if log_p else 1
-    whole = (
-        full if full > rows else size or batch
-    )  # the program's own N, the caller's, or the batch
-    return Weights(binding, runs, log_p, stack("scored"), powers, whole if frames else 1)
+def _stack(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The runs' tables one under the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

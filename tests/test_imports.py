@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("dependencies",),
     ("binding",),
     ("draw", "enumeration"),
-    ("running",),
+    ("running", "tables"),
     ("weights",),
     ("energy", "guides", "objectives"),
     ("inference",),

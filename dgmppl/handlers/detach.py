@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, TransformedDistribution
 
-__all__ = ["detached", "with_fixed_parameters"]
+__all__ = ["detached", "with_copied_buffers", "with_fixed_parameters"]
 
 
 def detached(fn: Any) -> Any | None:
@@ -61,7 +61,16 @@ def with_fixed_parameters(program: nn.Module, fn: Any) -> Any:
     Buffers are replaced by copies: running statistics do not move twice.
     """
     fixed = {f"program.{n}": p.detach() for n, p in program.named_parameters()}
-    fixed |= {f"program.{n}": b.clone() for n, b in program.named_buffers()}
+    return _call(program, fn, fixed)
+
+
+def with_copied_buffers(program: nn.Module, fn: Any) -> Any:
+    """Calls `fn()` while every buffer of the program is replaced by a copy."""
+    return _call(program, fn, {}) if next(program.buffers(), None) is not None else fn()
+
+
+def _call(program: nn.Module, fn: Any, tensors: dict[str, Tensor]) -> Any:
+    copies = {f"program.{n}": b.clone() for n, b in program.named_buffers()}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*was not registered in the param store")
-        return torch.func.functional_call(_Caller(program), fixed, (fn,))
+        return torch.func.functional_call(_Caller(program), {**tensors, **copies}, (fn,))

@@ -46,15 +46,20 @@ class Bound(Objective):
             average, VIMCO for several particles under one logarithm.
         temper: Powers on sites (β), constant or scheduled by epoch: a mapping from site to power,
             or one power for all latent sites. The reported value is the bound at power 1.
+        chunk_size: Most particles in memory at once; `None` holds all. More are run in chunks, each
+            once more in the backward pass: about a third more time, memory for any K.
     """
 
     num_particles: int = 1
     gradient: Estimator | None = None
     temper: Powers = None
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.num_particles < 1:
             raise ValueError(f"Expected num_particles of at least 1, got {self.num_particles}.")
+        if self.chunk_size is not None and self.chunk_size < 1:
+            raise ValueError(f"Expected a chunk_size of at least 1, got {self.chunk_size}.")
 
     #: Whether the particles are averaged outside the logarithm.
     averages = False
@@ -109,6 +114,7 @@ class Bound(Objective):
             size=progress.size,
             shared_globals=not self.averages and not self.joint(binding),
             handlers=(Temper(powers),) if powers else (),
+            chunk_size=self.chunk_size,
         )
         w = self.adapted(estimator.tables(run, self, binding), progress)
         self._refuse_a_part(w)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -95,18 +95,6 @@ def _configure(counts: dict[str, int], dim: int, draws: int, start: int, number:
     return Configure(counts, dim, start, number, draws)
 
 
-@dataclass(frozen=True)
-class _Expected(Weights):
-    """Tables that are expectations already, and their divergences likewise."""
-
-    known: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def divergences(self) -> dict[str, Tensor]:
-        """Site → expected KL(q‖p)."""
-        return self.known
-
-
 def _expected(w: Weights, counts: Mapping[str, int]) -> Weights:
     """Sums tables `[C·K, B]` over C configurations, each weighed by its probability under q."""
     number = math.prod(counts.values())
@@ -124,6 +112,6 @@ def _expected(w: Weights, counts: Mapping[str, int]) -> Weights:
     def mean(tables: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {n: (probabilities[w.is_local(n)] * split(t)).sum(0) for n, t in tables.items()}
 
-    return _Expected(
+    return Weights(
         w.binding, w.runs, mean(w.log_p), mean(w.log_q), w.powers, w.size, mean(w.divergences)
     )

@@ -108,6 +108,11 @@ class ScoreFunction(Scored):
 
     def check(self, bound: Bound, binding: Binding) -> None:
         """Sound for every guide with a density."""
+        if bound.averages and bound.chunk_size is not None:
+            raise ObjectiveError(
+                "ScoreFunction rewards draws by single terms, which chunks of particles do not "
+                "keep. Try fewer particles without chunk_size, or IWAE(…, gradient=VIMCO())."
+            )
         alone = bound.num_particles < 2 or not bound.averages
         if isinstance(self.baseline, LeaveOneOut) and alone:
             raise ObjectiveError(
