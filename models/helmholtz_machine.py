@@ -5,12 +5,14 @@
 
 All latent units are binary, so no gradient passes through draws. The recipes are answers to that:
 let the guide learn from the model's dreams (wake–sleep), from weighted draws (reweighted), or by
-its score with the other draws as baseline (VIMCO).
+its score, measured against what a network expects (NVIL) or against the other draws (VIMCO).
 
 References:
     The Wake-Sleep Algorithm for Unsupervised Neural Networks, Geoffrey Hinton et al., 1995.
         https://doi.org/10.1126/science.7761831
     Reweighted Wake-Sleep, Jörg Bornschein and Yoshua Bengio, 2014. https://arxiv.org/abs/1406.2751
+    Neural Variational Inference and Learning in Belief Networks, Andriy Mnih and Karol Gregor,
+        2014. https://arxiv.org/abs/1402.0030
     Variational Inference for Monte Carlo Objectives, Andriy Mnih and Danilo Rezende, 2016.
         https://arxiv.org/abs/1602.06725
 """
@@ -28,7 +30,15 @@ from pyro.distributions import Bernoulli
 from torch import Tensor, nn
 
 import dgmppl
-from dgmppl.objectives import IWAE, VIMCO, ReweightedWakeSleep, WakeSleep
+from dgmppl.objectives import (
+    ELBO,
+    IWAE,
+    VIMCO,
+    InputDependent,
+    ReweightedWakeSleep,
+    ScoreFunction,
+    WakeSleep,
+)
 from dgmppl.recipes import Recipe
 
 __all__ = ["HelmholtzMachine", "recipes"]
@@ -75,6 +85,11 @@ recipes = {
         BASE,
         objective=ReweightedWakeSleep(num_particles=10),
         about="Helmholtz machine by reweighted wake–sleep, K = 10",
+    ),
+    "nvil": replace(
+        BASE,
+        objective=ELBO(gradient=ScoreFunction(baseline=InputDependent())),
+        about="Helmholtz machine by NVIL: the score function with a learned baseline",
     ),
     "vimco": replace(
         BASE,
