@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -77,9 +76,12 @@ class Enumerate(Estimator):
         """The expectations of all tables over the discrete draws, `[K, B]`."""
         counts = self._counts(binding)
         number = math.prod(counts.values())
-        configure = partial(_configure, counts, binding.particle_dim, bound.draws)
-        w = run(num_particles=number * bound.draws, by_particle=configure)
-        return _expected(w, counts)
+        dim, draws = binding.particle_dim, bound.draws
+
+        def configure(start: int, each: int) -> Configure:
+            return Configure(counts, dim, start, each, draws)
+
+        return _expected(run(num_particles=number * draws, by_particle=configure), counts)
 
     def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor, *_: Any) -> Tensor:
         """The bound itself."""
@@ -89,10 +91,6 @@ class Enumerate(Estimator):
     def _counts(binding: Binding) -> dict[str, int]:
         """Discrete guide site → its number of values."""
         return {s.name: s.count for s in binding.draws if s.count and not s.reparameterised}
-
-
-def _configure(counts: dict[str, int], dim: int, draws: int, start: int, number: int) -> Configure:
-    return Configure(counts, dim, start, number, draws)
 
 
 def _expected(w: Weights, counts: Mapping[str, int]) -> Weights:
