@@ -4,7 +4,15 @@ from dgmppl.binding import ProgramError, bind
 from dgmppl.description import describe
 from dgmppl.evaluation import bits_per_dim, evidence, generate
 from dgmppl.inference import fit
-from dgmppl.posterior import diagnose, posterior
+from dgmppl.posterior import (
+    agreement,
+    compare_guides,
+    diagnose,
+    inference_gaps,
+    posterior,
+    refine,
+    simulation_based_calibration,
+)
 from dgmppl.program import Pair, Program, with_guide
 from dgmppl.sites import Kind, NoDensityError, data_plate, implicit, units
 from dgmppl.weights import Weights, weights
@@ -18,8 +26,10 @@ __all__ = [
     "Program",
     "ProgramError",
     "Weights",
+    "agreement",
     "bind",
     "bits_per_dim",
+    "compare_guides",
     "data_plate",
     "describe",
     "diagnose",
@@ -27,7 +37,10 @@ __all__ = [
     "fit",
     "generate",
     "implicit",
+    "inference_gaps",
     "posterior",
+    "refine",
+    "simulation_based_calibration",
     "units",
     "weights",
     "with_guide",

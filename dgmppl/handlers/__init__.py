@@ -7,8 +7,10 @@ from dgmppl.handlers.own_parameters import OwnParameters
 from dgmppl.handlers.particles import Particles
 from dgmppl.handlers.redraw import Redraw
 from dgmppl.handlers.replay import Replay
+from dgmppl.handlers.shift import Shift
 from dgmppl.handlers.stop_gradient import StopGradient
 from dgmppl.handlers.temper import Temper
+from dgmppl.handlers.unconstrained import Unconstrained
 
 __all__ = [
     "Configure",
@@ -18,6 +20,8 @@ __all__ = [
     "Particles",
     "Redraw",
     "Replay",
+    "Shift",
     "StopGradient",
     "Temper",
+    "Unconstrained",
 ]

@@ -54,7 +54,7 @@ def dream(binding: Binding, x: Any) -> Dream:
             given = site["infer"]["obs"]
             if given.data_ptr() == tensor.data_ptr() and given.numel() == tensor.numel():
                 found.add(name)
-                return site["value"].reshape(tensor.shape)
+                return _in_place_of(tensor, given, site["value"])
         return tensor
 
     batch = map_tensors(redrawn, x)
@@ -64,6 +64,14 @@ def dream(binding: Binding, x: Any) -> Dream:
             "observes something computed from it. Try obs=x with the preparation done before."
         )
     return Dream(batch, {n: s["value"] for n, s in sites.items() if n not in drawn})
+
+
+def _in_place_of(tensor: Tensor, view: Tensor, value: Tensor) -> Tensor:
+    """A tensor of which the same view, transposed or reshaped, is `value`."""
+    strides = tensor.shape, tensor.stride()
+    result = torch.empty_strided(*strides, dtype=value.dtype, device=value.device)
+    result.as_strided(view.shape, view.stride()).copy_(value)
+    return result
 
 
 def guide_score(binding: Binding, dreamt: Dream) -> Tensor:

@@ -7,6 +7,7 @@ from dgmppl.pictures.k_hat import k_hat
 from dgmppl.pictures.kl_per_unit import kl_per_unit
 from dgmppl.pictures.latent_scatter import latent_scatter
 from dgmppl.pictures.losses import losses
+from dgmppl.pictures.rank_histograms import rank_histograms
 from dgmppl.pictures.reconstructions import reconstructions
 from dgmppl.pictures.render import render
 from dgmppl.pictures.samples import samples
@@ -20,6 +21,7 @@ __all__ = [
     "kl_per_unit",
     "latent_scatter",
     "losses",
+    "rank_histograms",
     "reconstructions",
     "render",
     "samples",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dgmppl.binding import Binding
 
-__all__ = ["as_array", "by_draw", "event_dim_of"]
+__all__ = ["as_array", "by_draw", "by_unit", "event_dim_of"]
 
 
 def by_draw(
@@ -51,6 +51,28 @@ def by_draw(
     return value.reshape(value.shape[: value.dim() - len(gone)]), tuple(
         plates[d].name for d in order
     )
+
+
+def by_unit(
+    binding: Binding, site: dict[str, Any], value: Tensor, event_dim: int, number: int
+) -> Tensor:
+    """Draws first, then the data, then the units: other plates and the event in one.
+
+    Arguments:
+        binding: The program and its plates.
+        site: A traced site.
+        value: A value in its plates.
+        event_dim: How many of the value's last dimensions form an event.
+        number: How many draws there are; a value without them is repeated.
+
+    Returns:
+        `[number, B, units]`; `[number, 1, units]` outside the data plate.
+    """
+    frames = site["cond_indep_stack"]
+    value, _ = by_draw(binding, value, event_dim, frames, number)
+    if not binding.is_local(frames):
+        value = value.unsqueeze(1)
+    return value.reshape(*value.shape[:2], -1)
 
 
 def event_dim_of(binding: Binding, site: dict[str, Any], number: int) -> int:

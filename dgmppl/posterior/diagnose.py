@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dgmppl.inference.randomness import seeded
 from dgmppl.posterior.arviz_versions import pareto_k
 from dgmppl.posterior.diagnosis import Diagnosis
-from dgmppl.posterior.source import Source, chunks, hold, need_guide
+from dgmppl.posterior.source import Source, chunks, hold, need_draws
 from dgmppl.posterior.unit_tally import UnitTally
 from dgmppl.site_checks import ProgramError
 from dgmppl.traces import evaluating
@@ -68,7 +68,7 @@ def diagnose(
     randomness = nullcontext() if seed is None else seeded(seed)
     with torch.no_grad(), evaluating(program), randomness:
         source = hold(program, x)
-        need_guide(source.binding, "diagnose")
+        need_draws(source.binding, "diagnose")
         joint = _check(source)
         source = source if joint else _hold_shared(source)
         tally, parts = UnitTally(held=source.shared), []
@@ -80,14 +80,8 @@ def diagnose(
 
 
 def _check(source: Source) -> bool:
-    """Whether weights are of all data together; that they can be told at all."""
+    """Whether weights are of all data together, which must then all be there."""
     binding = source.binding
-    if not binding.draws:
-        names = [site.name for site in binding.latents]
-        raise ProgramError(
-            f"Expected a guide that draws {names} at random, got one that gives single values "
-            "(Delta). Try AutoNormal in place of AutoDelta."
-        )
     joint = not any(site.local for site in binding.draws)
     tables = source.weigh(1)
     if joint and tables.batch < tables.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,10 +12,11 @@ from dgmppl.binding import Binding
 from dgmppl.draw import Draw
 from dgmppl.posterior.axes import as_array, by_draw, event_dim_of
 from dgmppl.posterior.columns import Columns
+from dgmppl.posterior.log_joint import LogJoint
 from dgmppl.posterior.source import Run, Source, chunks
 from dgmppl.weights import Weights
 
-__all__ = ["draw_posterior", "draw_prior", "observed"]
+__all__ = ["draw_chains", "draw_posterior", "draw_prior", "observed"]
 
 
 def draw_posterior(source: Source, num_samples: int, *, predictive: bool) -> dict[str, Columns]:
@@ -28,21 +30,41 @@ def draw_posterior(source: Source, num_samples: int, *, predictive: bool) -> dic
     Returns:
         Groups posterior, log_likelihood, sample_stats and, if asked for, posterior_predictive.
     """
-    names = ["posterior"] + ["posterior_predictive"] * predictive
-    groups = {name: Columns(num_samples) for name in names}
-    tabular = ("log_likelihood", "sample_stats")
-    groups |= {name: Columns(num_samples, events=False) for name in tabular}
+    groups = _groups(num_samples, predictive)
     start = 0
     for number in chunks(source.binding, num_samples):
         tables = source.weigh(number)
-        _put_tables(groups, source, tables, start, number)
+        _put_likelihood(groups["log_likelihood"], tables.runs[0], tables.log_p, start, number)
+        _put_weights(groups["sample_stats"], tables, start, number)
         each = number if len(tables.runs) == 1 else 1
         for i, draw in enumerate(tables.runs):
-            place = start + i * each
-            _put(groups["posterior"], source, _latents(source, draw, each), each, place)
-            if predictive:
-                again = source.replayed(draw, each, redraw=True)
-                _put(groups["posterior_predictive"], source, _observed(again), each, place)
+            _put_draw(groups, source, draw, each, start + i * each)
+        start += number
+    return groups
+
+
+def draw_chains(
+    density: LogJoint, free: Mapping[str, Tensor], *, predictive: bool
+) -> dict[str, Columns]:
+    """What the model makes of the states of Markov chains.
+
+    Arguments:
+        density: What the chains moved in.
+        free: Site → unconstrained values, the chains one after the other, `[S, *plates, *event]`.
+        predictive: Whether observed sites are drawn anew.
+
+    Returns:
+        The groups of `draw_posterior`; sample_stats holds `lp`.
+    """
+    source, num_samples = density.source, len(next(iter(free.values())))
+    groups = _groups(num_samples, predictive)
+    start, vectorized = 0, getattr(source.binding.program, "vectorized", True)
+    for number in chunks(source.binding, num_samples) if vectorized else [1] * num_samples:
+        draw, _ = density.draw({n: value[start : start + number] for n, value in free.items()})
+        log_p = {name: draw.log_prob(site) for name, site in draw.model.items()}
+        _put_likelihood(groups["log_likelihood"], draw, log_p, start, number)
+        _put_joint(groups["sample_stats"], density, log_p, start, number)
+        _put_draw(groups, source, draw, number, start)
         start += number
     return groups
 
@@ -87,17 +109,40 @@ def _put(columns: Columns, source: Source, sites: dict[str, Any], number: int, s
         columns.put(name, start, as_array(value, site["fn"]), plates)
 
 
-def _put_tables(
-    groups: dict[str, Columns], source: Source, tables: Weights, start: int, number: int
+def _groups(num_samples: int, predictive: bool) -> dict[str, Columns]:
+    """Empty groups."""
+    names = ["posterior"] + ["posterior_predictive"] * predictive
+    groups = {name: Columns(num_samples) for name in names}
+    tabular = ("log_likelihood", "sample_stats")
+    return groups | {name: Columns(num_samples, events=False) for name in tabular}
+
+
+def _put_draw(
+    groups: dict[str, Columns], source: Source, draw: Draw, number: int, start: int
 ) -> None:
-    """Writes log-likelihoods and log-weights."""
-    binding = source.binding
-    for site in binding.observed:
-        if _is_value(tables.runs[0].model[site.name]):
-            table = tables.log_p[site.name]
-            plates = _data(binding) if site.local else ()
-            _put_table(groups["log_likelihood"], site.name, table, plates, start, number)
-    _put_weights(groups["sample_stats"], tables, start, number)
+    """Writes latents, and observed sites drawn anew where there is a group for them."""
+    _put(groups["posterior"], source, _latents(source, draw, number), number, start)
+    if "posterior_predictive" in groups:
+        again = source.replayed(draw, number, redraw=True)
+        _put(groups["posterior_predictive"], source, _observed(again), number, start)
+
+
+def _put_likelihood(
+    columns: Columns, draw: Draw, log_p: Mapping[str, Tensor], start: int, number: int
+) -> None:
+    """Writes log-likelihoods."""
+    for site in draw.binding.observed:
+        if _is_value(draw.model[site.name]):
+            plates = _data(draw.binding) if site.local else ()
+            _put_table(columns, site.name, log_p[site.name], plates, start, number)
+
+
+def _put_joint(
+    stats: Columns, density: LogJoint, log_p: Mapping[str, Tensor], start: int, number: int
+) -> None:
+    """Writes log p(z, x): a datum, or in all where the data share latents."""
+    plates = () if density.joint else _data(density.source.binding)
+    _put_table(stats, "lp", density.total(log_p), plates, start, number)
 
 
 def _put_weights(stats: Columns, tables: Weights, start: int, number: int) -> None:

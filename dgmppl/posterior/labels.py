@@ -56,10 +56,18 @@ class Labels:
         rows = {renamed[n]: v.cpu().numpy() for n, v in source.rows.items() if v.dim() == 1}
         return cls(dims or {}, coords or {}, renamed, rows)
 
-    def dataset(self, columns: Columns) -> xr.Dataset:
-        """A group of draws, each variable `(chain, draw, data, plates, event)`."""
+    def dataset(self, columns: Columns, chains: int = 1) -> xr.Dataset:
+        """A group of draws, chain after chain, each variable `(chain, draw, data, plates, event)`.
+
+        Arguments:
+            columns: The draws.
+            chains: How many chains they are of.
+        """
         return self._dataset(
-            {n: ((*RESERVED, *self._dims(n, columns)), a[None]) for n, a in columns.arrays.items()}
+            {
+                name: ((*RESERVED, *self._dims(name, columns)), a.reshape(chains, -1, *a.shape[1:]))
+                for name, a in columns.arrays.items()
+            }
         )
 
     def constants(self, columns: Columns) -> xr.Dataset:

@@ -13,12 +13,13 @@ from torch import nn
 
 from dgmppl.inference.randomness import seeded
 from dgmppl.posterior.arviz_versions import Container, container
+from dgmppl.posterior.columns import Columns
 from dgmppl.posterior.draws import draw_posterior, draw_prior, observed
 from dgmppl.posterior.labels import Labels
-from dgmppl.posterior.source import hold, need_guide
+from dgmppl.posterior.source import Source, hold, need_guide
 from dgmppl.traces import evaluating
 
-__all__ = ["posterior"]
+__all__ = ["contained", "posterior"]
 
 
 def posterior(
@@ -98,8 +99,15 @@ def posterior(
         columns = draw_posterior(source, num_samples, predictive=predictive)
         if number:
             columns |= draw_prior(source, number, predictive=predictive)
+    return contained(source, labels, columns)
+
+
+def contained(
+    source: Source, labels: Labels, columns: Mapping[str, Columns], chains: int = 1
+) -> Container:
+    """Groups of draws, chain after chain, and the data, as ArviZ' container."""
     groups: dict[str, xr.Dataset] = {
-        name: labels.dataset(part) for name, part in columns.items() if part.arrays
+        name: labels.dataset(part, chains) for name, part in columns.items() if part.arrays
     }
     groups["observed_data"] = labels.constants(observed(source))
     labels.unused(groups)

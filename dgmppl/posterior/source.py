@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from pyro.poutine import Trace
+from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor, nn
 
@@ -16,10 +18,10 @@ from dgmppl.data.nested import to_device
 from dgmppl.draw import Draw
 from dgmppl.handlers import Particles, Redraw, Replay
 from dgmppl.site_checks import ProgramError
-from dgmppl.traces import isolated, module_device, trace
+from dgmppl.traces import isolated, module_device, sample_sites, trace
 from dgmppl.weights import Weights, weights
 
-__all__ = ["MOST_NUMBERS", "Run", "Source", "chunks", "hold", "need_guide"]
+__all__ = ["MOST_NUMBERS", "Run", "Source", "chunks", "hold", "need_draws", "need_guide"]
 
 #: Most numbers that all sites of a chunk hold together: 16 MiB in single precision.
 MOST_NUMBERS = 2**22
@@ -30,12 +32,23 @@ class Run:
     """One run of the model.
 
     Arguments:
-        nodes: Its trace's nodes by name.
+        trace: Its trace.
         number: How many draws lie along its particle dimension (1: there is no such dimension).
     """
 
-    nodes: dict[str, dict[str, Any]]
+    trace: Trace
     number: int
+
+    @property
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Its trace's nodes by name."""
+        nodes: dict[str, Any] = self.trace.nodes
+        return nodes
+
+    @property
+    def sites(self) -> dict[str, dict[str, Any]]:
+        """Its sample sites by name."""
+        return sample_sites(self.trace)
 
 
 @dataclass(frozen=True)
@@ -65,35 +78,33 @@ class Source:
         """Names of the model's deterministic sites."""
         return [n for n, s in self.nodes.items() if s.get("infer", {}).get("_deterministic")]
 
-    def weigh(self, number: int) -> Weights:
-        """The weight tables of so many draws."""
+    def weigh(self, number: int, handlers: tuple[Messenger, ...] = ()) -> Weights:
+        """The weight tables of so many draws, under more handlers, the first innermost."""
         held = Replay({**self.rows, **self.shared})
-        return weights(
-            self.binding, self.x, number, shared_globals=bool(self.shared), handlers=(held,)
-        )
+        shared = bool(self.shared)
+        handlers = (held, *handlers)
+        return weights(self.binding, self.x, number, shared_globals=shared, handlers=handlers)
 
     def replayed(self, draw: Draw, number: int, *, redraw: bool = False) -> Run:
         """The model once more at a draw's latents, its observed sites kept or drawn anew."""
         values = {name: site["value"] for name, site in draw.guide.items()}
-        return self._run(values, number, redraw)
+        return self.run(number, ((Redraw(),) if redraw else ()) + (Replay(values),))
 
     def ancestral(self, number: int) -> list[Run]:
         """All sites drawn from the model: one run, or `number` where particles are looped over."""
         if getattr(self.binding.program, "vectorized", True):
-            return [self._run({}, number, True)]
-        return [self._run({}, 1, True) for _ in range(number)]
+            return [self.run(number, (Redraw(),))]
+        return [self.run(1, (Redraw(),)) for _ in range(number)]
 
-    def _run(self, values: Mapping[str, Tensor], number: int, redraw: bool) -> Run:
-        handlers: tuple[Any, ...] = (Replay({**values, **self.rows}),)
-        if redraw:
-            handlers = (Redraw(), *handlers)
+    def run(self, number: int, handlers: tuple[Messenger, ...]) -> Run:
+        """The model once under handlers, the first innermost, on the rows of this batch."""
+        handlers = (*handlers, Replay(self.rows))
         if number > 1:
             handlers = (*handlers, Particles(number, self.binding.particle_dim))
         program = self.binding.program
         with isolated(program):
             found = trace(program.model, self.x, handlers=handlers)  # type: ignore[arg-type]
-        nodes: dict[str, Any] = found.nodes
-        return Run(dict(nodes), number)
+        return Run(found, number)
 
 
 def hold(program: nn.Module, x: Any) -> Source:
@@ -128,6 +139,21 @@ def need_guide(binding: Binding, caller: str) -> None:
         raise ProgramError(
             f"Expected a guide for the latent sites {names}, got none. "
             f"Try {caller}(with_guide(program, guide), x)."
+        )
+
+
+def need_draws(binding: Binding, caller: str) -> None:
+    """The program has latents and a guide that draws them at random.
+
+    Raises:
+        ProgramError: If not.
+    """
+    need_guide(binding, caller)
+    if not binding.draws:
+        names = [site.name for site in binding.latents]
+        raise ProgramError(
+            f"Expected a guide that draws {names} at random, got one that gives single values "
+            "(Delta). Try AutoNormal in place of AutoDelta."
         )
 
 

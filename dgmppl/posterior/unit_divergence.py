@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from dgmppl.draw import Draw
-from dgmppl.posterior.axes import by_draw
+from dgmppl.posterior.axes import by_unit
 from dgmppl.sites import base_distribution
 
 __all__ = ["moments", "unit_divergences"]
@@ -57,7 +57,7 @@ def moments(draw: Draw, name: str, number: int) -> Tensor:
         value = mean if torch.isfinite(mean).all() else value
     except (NotImplementedError, RuntimeError):  # no mean is known, or it has another shape
         pass
-    return _units(draw, name, value, number, draw.model[name]["fn"].event_dim)
+    return by_unit(draw.binding, draw.model[name], value, draw.model[name]["fn"].event_dim, number)
 
 
 def _closed(draw: Draw, name: str, number: int) -> Tensor | None:
@@ -78,7 +78,7 @@ def _closed(draw: Draw, name: str, number: int) -> Tensor | None:
     if isinstance(site["mask"], Tensor):
         mask = site["mask"].reshape(site["mask"].shape + (1,) * event_dim)
         kl = torch.where(mask, kl, kl.new_zeros(()))
-    return _units(draw, name, kl, number, event_dim)
+    return by_unit(draw.binding, site, kl, event_dim, number)
 
 
 def _drawn_from(draw: Draw, name: str) -> Any:
@@ -95,15 +95,6 @@ def _factors(fn: Any) -> Any:
     while type(fn).__name__ == "Independent":
         fn = fn.base_dist
     return None if fn.event_shape else fn
-
-
-def _units(draw: Draw, name: str, value: Tensor, number: int, event_dim: int) -> Tensor:
-    """`[number, B, units]` from a tensor in the site's plates with so many event dimensions."""
-    frames = draw.model[name]["cond_indep_stack"]
-    value, _ = by_draw(draw.binding, value, event_dim, frames, number)
-    if not draw.binding.sites[name].local:
-        value = value.unsqueeze(1)
-    return value.reshape(*value.shape[:2], -1)
 
 
 def _sampled(draw: Draw, names: list[str], auxiliary: list[str], number: int) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from pyro import poutine
 from pyro.distributions import LogNormal, MultivariateNormal, Normal
 from torch import Tensor, nn
 
-from dgmppl.handlers import Impose, Particles, Replay, StopGradient, Temper
+from dgmppl.handlers import Impose, Particles, Replay, Shift, StopGradient, Temper, Unconstrained
 from dgmppl.handlers.detach import detached, with_fixed_parameters
 from dgmppl.traces import sample_sites, subsample_sites, trace
 
@@ -128,8 +128,37 @@ def test_fixed_parameters_pass_gradients_to_inputs_alone() -> None:
     assert net[0].weight.requires_grad and net(x).requires_grad
 
 
+def test_a_shift_moves_draws_and_scores_them_as_fixed() -> None:
+    amounts = {"loc": torch.ones((), requires_grad=True), "scale": torch.zeros(4) - 20.0}
+    shift = Shift({"z": amounts, "x": amounts})
+    sites = sample_sites(trace(program, handlers=(shift,)))
+    assert torch.allclose(sites["z"]["value"], sites["g"]["value"] + 1.0, atol=1e-6)
+    assert sites["z"]["value"].requires_grad and sites["x"]["fn"].loc is sites["z"]["value"]
+    moved, fixed = sites["z"]["fn"], sites["z"]["log_density"]
+    assert torch.allclose(moved.log_prob(sites["z"]["value"]), fixed)
+    values = {"z": torch.zeros(4)}
+    sites = sample_sites(trace(program, handlers=(Replay(values), shift)))
+    assert sites["z"]["fn"].scale[0] == 1.0 and "log_density" not in sites["z"]
+
+
+def test_unconstrained_values_have_the_density_of_their_images() -> None:
+    """log p(z) + log |∂z/∂u| is the density of u, whose integral is 1."""
+
+    def positive() -> None:
+        with pyro.plate("data", 4001):
+            pyro.sample("z", pyro.distributions.Gamma(2.0, 3.0).expand([1]).to_event(1))
+
+    grid = torch.linspace(-20, 5, 4001).double()[:, None]
+    placed = Unconstrained({"z": grid})
+    site = sample_sites(trace(positive, handlers=(placed,)))["z"]
+    density = (site["fn"].log_prob(site["value"]) + placed.log_det["z"]).exp()
+    assert density.shape == (4001,)
+    assert abs(torch.trapezoid(density, grid[:, 0]).item() - 1) < 1e-6
+
+
 def test_handlers_leave_no_trace() -> None:
     before = len(poutine.runtime._PYRO_STACK)
-    for handler in (Replay({}), Impose({}), Particles(2, -3), StopGradient(()), Temper({})):
+    handlers = (Replay({}), Impose({}), Particles(2, -3), StopGradient(()), Temper({}))
+    for handler in (*handlers, Shift({}), Unconstrained({})):
         trace(program, handlers=(handler,))
     assert len(poutine.runtime._PYRO_STACK) == before
