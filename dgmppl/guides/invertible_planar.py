@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Transform, constraints
 
+from dgmppl.guides.flow import around_one
+from dgmppl.guides.tanh_root import tanh_root
+
 __all__ = ["InvertiblePlanar"]
 
-HALVINGS = 60  # of the bracket of the inverse: beyond double precision
+STEEPEST = 0.999  # keeps wᵀû off −1, where the map has no inverse
 
 
 class InvertiblePlanar(Transform):
     """y = x + û tanh(wᵀx + b), where wᵀû > −1 makes it a bijection.
 
     Along w the map is the scalar function a ↦ a + (wᵀû) tanh a of a = wᵀx + b, which rises; the
-    inverse finds a by bisection, and x = y − û tanh a. One Newton step from there gives the inverse
-    its exact first derivatives.
+    inverse finds a, and x = y − û tanh a. Unlike the paper's, û is zero where u is.
 
     Arguments:
         u: Where the map moves to, `[*batch, D]`; û is u corrected along w.
@@ -43,9 +44,10 @@ class InvertiblePlanar(Transform):
         super().__init__(cache_size=1)
         along = (w * u).sum(-1, keepdim=True)
         length = w.square().sum(-1, keepdim=True) + torch.finfo(w.dtype).tiny
-        self.u = u + (F.softplus(along) - 1 - along) * w / length
+        slope = STEEPEST * (around_one(along) - 1)
+        self.u = u + (slope - along) * w / length
         self.w, self.b = w, b
-        self.slope = (self.w * self.u).sum(-1)
+        self.slope = slope.squeeze(-1)
 
     def _plane(self, x: Tensor) -> Tensor:
         return (self.w * x).sum(-1) + self.b
@@ -54,22 +56,7 @@ class InvertiblePlanar(Transform):
         return x + self.u * self._plane(x).tanh()[..., None]
 
     def _inverse(self, y: Tensor) -> Tensor:
-        target = self._plane(y)
-        a = self._root(target.detach())
-        act = a.tanh()
-        rise = 1 + self.slope.detach() * (1 - act**2)
-        a = a - (a + self.slope * act - target) / rise
-        return y - self.u * a.tanh()[..., None]
-
-    def _root(self, target: Tensor) -> Tensor:
-        """The a with a + slope · tanh a = target."""
-        slope = self.slope.detach()
-        low, high = target - slope.abs(), target + slope.abs()
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            over = middle + slope * middle.tanh() > target
-            low, high = torch.where(over, low, middle), torch.where(over, middle, high)
-        return (low + high) / 2
+        return y - self.u * tanh_root(self.slope, self._plane(y)).tanh()[..., None]
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         """log|1 + wᵀû (1 − tanh²(wᵀx + b))|, `[*batch]`."""

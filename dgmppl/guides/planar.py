@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Transform
 
 from dgmppl.guides.family import Family, at_least
-from dgmppl.guides.flow import Flow, Layer
+from dgmppl.guides.flow import Flow, Layer, gentle
 from dgmppl.guides.invertible_planar import InvertiblePlanar
 
 __all__ = ["Planar"]
@@ -20,7 +20,7 @@ class PlanarLayer(Layer):
     def __init__(self, features: int, size: int):
         super().__init__()
         self.sizes = [size, size, 1]
-        self.linear = nn.Linear(features, 2 * size + 1)
+        self.linear = gentle(nn.Linear(features, 2 * size + 1), slice(size))
 
     def forward(self, features: Tensor) -> Transform:
         """`[*batch, features]` → a bijection of `[*batch, size]`."""
