@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -39,8 +40,8 @@ class Basis(ABC):
         """M, how many columns of length `size` there are."""
 
     @abstractmethod
-    def network(self, features: int, size: int, index: int) -> nn.Module:
-        """A network from features `[*batch, features]` to `Columns`, for the map of some index."""
+    def network(self, features: int, size: int, depth: int) -> nn.Module:
+        """A network from features `[*batch, features]` to the `Columns` of some maps."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Orthogonal(Basis):
         and Clazett Bowie, 1971. https://doi.org/10.1137/0708036
 
     Example:
-        >>> columns = Orthogonal(2).network(features=4, size=3, index=0)(torch.ones(5, 4))
+        >>> (columns,) = Orthogonal(2).network(features=4, size=3, depth=1)(torch.ones(5, 4))
         >>> columns.embed(torch.tensor([3.0, 4.0])).norm(dim=-1).detach()
         tensor([5., 5., 5., 5., 5.])
     """
@@ -69,24 +70,28 @@ class Orthogonal(Basis):
         """How many columns there are."""
         return min(self.columns, size)
 
-    def network(self, features: int, size: int, index: int) -> nn.Module:
+    def network(self, features: int, size: int, depth: int) -> nn.Module:
         """A network from features to columns."""
-        return _Orthogonal(features, size, self.number(size))
+        return _Orthogonal(features, size, self.number(size), depth)
 
 
 class _Orthogonal(nn.Module):
-    def __init__(self, features: int, size: int, columns: int):
+    def __init__(self, features: int, size: int, columns: int, depth: int):
         super().__init__()
-        self.shape = (size, columns)
-        self.linear = gentle(nn.Linear(features, size * columns))
-        nn.init.orthogonal_(self.linear.bias.data.view(self.shape))
+        self.shape = (depth, size, columns)
+        self.linear = gentle(nn.Linear(features, depth * size * columns))
+        for bias in self.linear.bias.data.view(self.shape):
+            nn.init.orthogonal_(bias)
 
-    def forward(self, features: Tensor) -> Columns:
-        matrix = _orthonormal(self.linear(features).unflatten(-1, self.shape))
-        return Columns(
-            lambda z: torch.einsum("...dm,...d->...m", matrix, z),
-            lambda a: torch.einsum("...dm,...m->...d", matrix, a),
-        )
+    def forward(self, features: Tensor) -> list[Columns]:
+        matrices = _orthonormal(self.linear(features).unflatten(-1, self.shape))
+        return [
+            Columns(
+                partial(torch.einsum, "...dm,...d->...m", matrix),
+                partial(torch.einsum, "...dm,...m->...d", matrix),
+            )
+            for matrix in matrices.unbind(-3)
+        ]
 
 
 def _orthonormal(matrix: Tensor) -> Tensor:
@@ -110,7 +115,7 @@ class Reflected(Basis):
         reflections: Their number.
 
     Example:
-        >>> columns = Reflected(2).network(features=4, size=3, index=0)(torch.ones(5, 4))
+        >>> (columns,) = Reflected(2).network(features=4, size=3, depth=1)(torch.ones(5, 4))
         >>> columns.project(torch.tensor([0.0, 3.0, 4.0])).norm(dim=-1).detach()
         tensor([5., 5., 5., 5., 5.])
     """
@@ -125,15 +130,16 @@ class Reflected(Basis):
         """As many columns as coordinates."""
         return size
 
-    def network(self, features: int, size: int, index: int) -> nn.Module:
+    def network(self, features: int, size: int, depth: int) -> nn.Module:
         """A network from features to columns."""
-        return _Reflected(features, size, self.reflections)
+        layers = (HouseholderLayer(features, size, self.reflections) for _ in range(depth))
+        return _Reflected(layers)
 
 
-class _Reflected(HouseholderLayer):
-    def forward(self, features: Tensor) -> Columns:  # type: ignore[override]
-        turn = super().forward(features)
-        return Columns(turn.inv, turn)
+class _Reflected(nn.ModuleList):
+    def forward(self, features: Tensor) -> list[Columns]:
+        turns = [layer(features) for layer in self]
+        return [Columns(turn.inv, turn) for turn in turns]
 
 
 @dataclass(frozen=True)
@@ -141,8 +147,8 @@ class Triangular(Basis):
     """All coordinates as they are, in reversed order in every other map; no parameters.
 
     Example:
-        >>> columns = Triangular().network(features=4, size=2, index=1)(torch.ones(5, 4))
-        >>> columns.project(torch.tensor([1.0, 2.0]))
+        >>> first, second = Triangular().network(features=4, size=2, depth=2)(torch.ones(5, 4))
+        >>> second.project(torch.tensor([1.0, 2.0]))
         tensor([2., 1.])
     """
 
@@ -150,15 +156,21 @@ class Triangular(Basis):
         """As many columns as coordinates."""
         return size
 
-    def network(self, features: int, size: int, index: int) -> nn.Module:
+    def network(self, features: int, size: int, depth: int) -> nn.Module:
         """A network from features to columns."""
-        return _Ordered(turned=[-1] if index % 2 else [])
+        return _Alternating(depth)
 
 
-class _Ordered(nn.Module):
-    def __init__(self, turned: list[int]):
+class _Alternating(nn.Module):
+    def __init__(self, depth: int):
         super().__init__()
-        self.turned = turned
+        self.depth = depth
 
-    def forward(self, features: Tensor) -> Columns:
-        return Columns(lambda z: z.flip(self.turned), lambda a: a.flip(self.turned))
+    def forward(self, features: Tensor) -> list[Columns]:
+        flip = partial(torch.flip, dims=(-1,))
+        same, turned = Columns(_same, _same), Columns(flip, flip)
+        return [turned if index % 2 else same for index in range(self.depth)]
+
+
+def _same(vector: Tensor) -> Tensor:
+    return vector

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.distributions import Transform, constraints
@@ -13,26 +15,26 @@ __all__ = ["InvertibleSylvester"]
 
 
 class InvertibleSylvester(Transform):
-    """y = x + Q R tanh(R̃ Qᵀx + b), where R and R̃ are upper triangular and R_ii R̃_ii > −1.
+    """Maps x ↦ x + Q R tanh(R̃ Qᵀx + b), one after the other, with R_ii R̃_ii > −1.
 
-    By Sylvester's identity its Jacobian has the determinant Π_i (1 + R_ii R̃_ii tanh′(…)_i). For the
-    inverse, a = R̃ Qᵀx + b solves the triangular system a + R̃ R tanh a = R̃ Qᵀy + b, one coordinate
-    after the other, and x = y − Q R tanh a.
+    R and R̃ are upper triangular, so by Sylvester's identity a map's Jacobian has the determinant
+    Π_i (1 + R_ii R̃_ii tanh′(…)_i). For the inverse, a = R̃ Qᵀx + b solves the triangular system
+    a + R̃ R tanh a = R̃ Qᵀy + b, one coordinate after the other, and x = y − Q R tanh a.
 
     Arguments:
-        columns: Q, M orthonormal columns of length D.
-        outer: R, `[*batch, M, M]`.
-        inner: R̃, `[*batch, M, M]`.
-        bias: b, `[*batch, M]`.
+        columns: Q of L maps, M orthonormal columns of length D each.
+        outer: R, `[*batch, L, M, M]`.
+        inner: R̃, `[*batch, L, M, M]`.
+        bias: b, `[*batch, L, M]`.
 
     References:
         Sylvester Normalizing Flows for Variational Inference, Rianne van den Berg, Leonard
         Hasenclever, Jakub Tomczak, Max Welling, 2018. https://arxiv.org/abs/1803.05649
 
     Example:
+        >>> outer, inner = torch.tensor([[[[0.5, 3.0], [0.0, -0.5]]], [[[1.0, -1.0], [0.0, 0.9]]]])
         >>> columns = Columns(lambda z: z, lambda a: a)
-        >>> outer, inner = torch.tensor([[[0.5, 3.0], [0.0, -0.5]], [[1.0, -1.0], [0.0, 0.9]]])
-        >>> sylvester = InvertibleSylvester(columns, outer, inner, torch.zeros(2))
+        >>> sylvester = InvertibleSylvester([columns], outer, inner, torch.zeros(1, 2))
         >>> x = torch.tensor([0.5, 0.3])
         >>> torch.allclose(sylvester.inv(sylvester(x).clone()), x, atol=1e-6)
         True
@@ -42,35 +44,37 @@ class InvertibleSylvester(Transform):
     codomain = constraints.real_vector
     bijective = True
 
-    def __init__(self, columns: Columns, outer: Tensor, inner: Tensor, bias: Tensor):
+    def __init__(self, columns: Iterable[Columns], outer: Tensor, inner: Tensor, bias: Tensor):
         super().__init__(cache_size=1)
-        self.columns, self.outer, self.inner, self.bias = columns, outer, inner, bias
         self.slope = outer.diagonal(dim1=-2, dim2=-1) * inner.diagonal(dim1=-2, dim2=-1)
-        self._known: tuple[Tensor | None, Tensor | None] = (None, None)  # an x, tanh of its planes
-
-    def _planes(self, x: Tensor) -> Tensor:
-        return _times(self.inner, self.columns.project(x)) + self.bias
-
-    def _shift(self, act: Tensor) -> Tensor:
-        return self.columns.embed(_times(self.outer, act))
+        triangles = outer.unbind(-3), inner.unbind(-3)
+        self.maps = [*zip(columns, *triangles, bias.unbind(-2), strict=True)]
+        self._known: tuple[Tensor | None, Tensor | None] = (None, None)  # an x, every map's tanh
 
     def _call(self, x: Tensor) -> Tensor:
-        act = self._planes(x).tanh()
-        self._known = x, act
-        return x + self._shift(act)
+        y, acts = x, []
+        for columns, outer, inner, bias in self.maps:
+            acts.append((_times(inner, columns.project(y)) + bias).tanh())
+            y = y + columns.embed(_times(outer, acts[-1]))
+        self._known = x, torch.stack(acts, -2)
+        return y
 
     def _inverse(self, y: Tensor) -> Tensor:
-        act = triangular_tanh_root(self.inner @ self.outer, self._planes(y)).tanh()
-        x = y - self._shift(act)
-        self._known = x, act
+        x, acts = y, []
+        for columns, outer, inner, bias in self.maps[::-1]:
+            target = _times(inner, columns.project(x)) + bias
+            acts.append(triangular_tanh_root(inner @ outer, target).tanh())
+            x = x - columns.embed(_times(outer, acts[-1]))
+        self._known = x, torch.stack(acts[::-1], -2)
         return x
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """Σ_i log(1 + R_ii R̃_ii (1 − tanh²(…)_i)), `[*batch]`."""
-        known, act = self._known
-        if known is not x or act is None:
-            act = self._planes(x).tanh()
-        return (self.slope * (1 - act.square())).log1p().sum(-1)
+        """Σ_li log(1 + R_ii R̃_ii (1 − tanh²(…)_i)), `[*batch]`."""
+        if self._known[0] is not x:
+            self._call(x)
+        act = self._known[1]
+        assert act is not None
+        return (self.slope * (1 - act.square())).log1p().sum((-2, -1))
 
 
 def _times(matrix: Tensor, vector: Tensor) -> Tensor:

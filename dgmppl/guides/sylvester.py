@@ -19,26 +19,30 @@ LARGEST = 0.9995  # of a diagonal entry: keeps the product of two off −1
 
 
 class SylvesterLayer(Layer):
-    """Features → a Sylvester map, all of it linear in the features but the bounds of diagonals.
+    """Features → Sylvester maps, all linear in the features but for the bounds of diagonals.
 
-    One matrix gives R above its diagonal and R̃ below. At first R is small, R̃'s diagonal is not.
+    One matrix a map gives R above its diagonal and R̃ below. At first R is small, R̃'s diagonal is
+    not.
     """
 
-    def __init__(self, features: int, size: int, columns: int, basis: nn.Module):
+    def __init__(self, features: int, size: int, depth: int, basis: Basis):
         super().__init__()
-        self.basis = basis
-        self.sizes = [columns * columns, columns, columns]
+        self.bases = basis.network(features, size, depth)
+        self.columns = basis.number(size)
+        each = depth * self.columns
+        self.sizes = [each * self.columns, each, each]
         self.linear = gentle(nn.Linear(features, sum(self.sizes)))
         with torch.no_grad():
-            self.linear.bias[-2 * columns : -columns] += 1.0
+            self.linear.bias[-2 * each : -each] += 1.0
 
     def forward(self, features: Tensor) -> Transform:
         """`[*batch, features]` → a bijection of `[*batch, size]`."""
         both, diagonal, bias = self.linear(features).split(self.sizes, -1)
-        both = both.unflatten(-1, (bias.shape[-1], -1))
+        diagonal, bias = (t.unflatten(-1, (-1, self.columns)) for t in (diagonal, bias))
+        both = both.unflatten(-1, (-1, self.columns, self.columns))
         outer = _triangle(both, both.diagonal(dim1=-2, dim2=-1))
         inner = _triangle(both.mT, diagonal)
-        return InvertibleSylvester(self.basis(features), outer, inner, bias)
+        return InvertibleSylvester(self.bases(features), outer, inner, bias)
 
 
 def _triangle(above: Tensor, diagonal: Tensor) -> Tensor:
@@ -75,7 +79,4 @@ class Sylvester(Family):
 
     def head(self, features: int, size: int) -> nn.Module:
         """A network from features to a distribution."""
-        columns = self.basis.number(size)
-        bases = [self.basis.network(features, size, index) for index in range(self.depth)]
-        layers = [SylvesterLayer(features, size, columns, basis) for basis in bases]
-        return Flow(features, size, layers)
+        return Flow(features, size, [SylvesterLayer(features, size, self.depth, self.basis)])
