@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from dgmppl import objectives, schedules
+from dgmppl import guides, objectives, schedules
 from dgmppl.data import pixels
 
 __all__ = ["OverrideError", "apply_overrides"]
@@ -28,7 +28,8 @@ def apply_overrides(recipe: Any, overrides: Iterable[str]) -> Any:
     """A recipe with parts exchanged.
 
     A path goes through the fields of dataclasses and the arguments of callables; a value is a
-    Python literal, or a call of an objective, estimator, schedule, pixel treatment or optimizer.
+    Python literal, or a call of an objective, estimator, guide's family, schedule, pixel treatment
+    or optimizer.
 
     Arguments:
         recipe: The recipe.
@@ -141,7 +142,7 @@ def _lookup(node: ast.expr) -> Any:
 def _names() -> Mapping[str, Callable[..., Any]]:
     """What may be called in a value."""
     optimizers = {n: getattr(torch.optim, n) for n in ("Adam", "AdamW", "SGD", "RMSprop", "Adamax")}
-    modules = (objectives, schedules, pixels)
+    modules = (guides, objectives, schedules, pixels)
     return optimizers | {
         name: value
         for module in modules

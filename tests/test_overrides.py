@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from dgmppl.data import DynamicBinarisation, StaticBinarisation, load
+from dgmppl.guides import Amortized, InverseAutoregressive, Reflected, Sylvester
 from dgmppl.models.vae import VAE
+from dgmppl.models.vae import recipes as vae_recipes
 from dgmppl.objectives import ELBO, IWAE, DoublyReparameterized
 from dgmppl.overrides import OverrideError, apply_overrides
 from dgmppl.recipes import Recipe
@@ -40,6 +42,20 @@ def test_values_may_be_objects_of_the_library() -> None:
     assert isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["lr"] == 0.5
     recipe = apply_overrides(RECIPE, ["objective.gradient=DoublyReparameterized()"])
     assert recipe.objective.gradient == DoublyReparameterized()
+
+
+def test_families_of_guides_are_exchanged() -> None:
+    recipe = vae_recipes["iaf-vae"]
+    for text, family in {
+        "guide.family=InverseAutoregressive(depth=4)": InverseAutoregressive(depth=4),
+        "guide.family=Sylvester(2, basis=Reflected(3))": Sylvester(2, Reflected(3)),
+        "guide.family.hidden_features=7": InverseAutoregressive(hidden_features=7),
+    }.items():
+        exchanged = apply_overrides(recipe, [text, "guide.hidden_features=5", "program.z_dim=3"])
+        modules = exchanged.build(load("digits")).modules()
+        assert [m.family for m in modules if isinstance(m, Amortized)] == [family]
+    with pytest.raises(OverrideError, match="expected Family, got ELBO"):
+        apply_overrides(recipe, ["guide.family=ELBO()"])
 
 
 def test_whole_numbers_serve_as_floats_and_none_where_allowed() -> None:

@@ -1,6 +1,7 @@
 """Guides that are built by looking at a model: amortised over the data, of many families."""
 
 from dgmppl.guides.amortized import Amortized, amortized
+from dgmppl.guides.basis import Orthogonal, Reflected, Triangular
 from dgmppl.guides.beside import Beside
 from dgmppl.guides.coupling import Coupling
 from dgmppl.guides.diagonal import Diagonal
@@ -13,6 +14,7 @@ from dgmppl.guides.mixture import Mixture
 from dgmppl.guides.order import Autoregressive, BottomUp, Order, TopDown
 from dgmppl.guides.planar import Planar
 from dgmppl.guides.spline import Spline
+from dgmppl.guides.sylvester import Sylvester
 
 __all__ = [
     "Amortized",
@@ -28,8 +30,12 @@ __all__ = [
     "LowRank",
     "Mixture",
     "Order",
+    "Orthogonal",
     "Planar",
+    "Reflected",
     "Spline",
+    "Sylvester",
     "TopDown",
+    "Triangular",
     "amortized",
 ]

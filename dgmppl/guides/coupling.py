@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyro.distributions.transforms import AffineCoupling
-from pyro.nn import ConditionalDenseNN
 from torch import Tensor
 from torch.distributions import Transform
 
 from dgmppl.guides.chain import Chain
+from dgmppl.guides.conditioner import Conditioner
 from dgmppl.guides.flow import Layer
-from dgmppl.guides.held import Held
 
 __all__ = ["Coupling"]
 
@@ -22,12 +21,11 @@ class CouplingLayer(Layer):
     def __init__(self, features: int, size: int, hidden_features: int):
         super().__init__()
         self.kept = size // 2
-        moved = size - self.kept
-        self.net = ConditionalDenseNN(self.kept, features, [hidden_features], [moved, moved])
+        self.net = Conditioner(features, self.kept, size - self.kept, hidden_features)
 
     def forward(self, features: Tensor) -> Transform:
         """`[*batch, features]` → a bijection of `[*batch, size]`."""
-        return AffineCoupling(self.kept, Held(self.net, context=features))
+        return AffineCoupling(self.kept, self.net(features))
 
 
 @dataclass(frozen=True)

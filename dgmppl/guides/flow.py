@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from pyro.distributions import TransformedDistribution
 from pyro.distributions.transforms import Permute
 from torch import Tensor, nn
@@ -13,7 +15,9 @@ from torch.distributions import Transform
 
 from dgmppl.guides.diagonal import DiagonalHead
 
-__all__ = ["Flow", "Layer", "reverse"]
+__all__ = ["Flow", "Layer", "around_one", "gentle", "reverse"]
+
+GENTLE = 0.1  # of PyTorch's own scale of initial weights
 
 
 class Layer(nn.Module):
@@ -63,3 +67,30 @@ def reverse(size: int) -> Layer:
         tensor([3., 2., 1.])
     """
     return _Reverse(size)
+
+
+def gentle(linear: nn.Linear, outputs: slice = slice(None)) -> nn.Linear:
+    """The same layer with small first outputs, for flows that start near the identity.
+
+    Arguments:
+        linear: The layer.
+        outputs: Which of its outputs are to be small.
+
+    Example:
+        >>> bool(gentle(nn.Linear(100, 1)).weight.abs().max() < 0.01)
+        True
+    """
+    with torch.no_grad():
+        linear.weight[outputs] *= GENTLE
+        linear.bias[outputs] *= GENTLE
+    return linear
+
+
+def around_one(x: Tensor) -> Tensor:
+    """A positive number that is 1 where x is 0: softplus(x + log(e − 1)).
+
+    Example:
+        >>> around_one(torch.zeros(2))
+        tensor([1., 1.])
+    """
+    return F.softplus(x + math.log(math.e - 1))

@@ -9,18 +9,22 @@ from torch import Tensor, nn
 from torch.distributions import Transform
 
 from dgmppl.guides.family import Family, at_least
-from dgmppl.guides.flow import Flow, Layer
+from dgmppl.guides.flow import Flow, Layer, gentle
 
 __all__ = ["Householder"]
 
 
 class HouseholderLayer(Layer):
-    """Features → some reflections, their normals linear in the features."""
+    """Features → some reflections, their normals linear in the features, and at first nearly fixed.
+
+    A fixed turn leaves what a mean-field Gaussian can say.
+    """
 
     def __init__(self, features: int, size: int, number: int):
         super().__init__()
         self.number = number
-        self.linear = nn.Linear(features, number * size)
+        self.linear = gentle(nn.Linear(features, number * size))
+        nn.init.normal_(self.linear.bias)
 
     def forward(self, features: Tensor) -> Transform:
         """`[*batch, features]` → a bijection of `[*batch, size]`."""

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pyro.distributions.transforms import AffineAutoregressive
-from pyro.nn import ConditionalAutoRegressiveNN
+import torch
 from torch import Tensor
 from torch.distributions import Transform
 
+from dgmppl.guides.autoregressive_map import AutoregressiveMap
 from dgmppl.guides.chain import Chain
+from dgmppl.guides.conditioner import Conditioned, Conditioner
 from dgmppl.guides.flow import Layer
-from dgmppl.guides.held import Held
 
 __all__ = ["InverseAutoregressive"]
+
+
+class Masked(Conditioner):
+    """Features → a network whose outputs for a coordinate see only those before it (MADE)."""
+
+    def __init__(self, features: int, size: int, hidden_features: int):
+        super().__init__(features, size, size, hidden_features)
+        self.first: Tensor
+        self.second: Tensor
+        place = torch.arange(size)
+        seen = torch.linspace(0, size - 1, hidden_features).round()  # how many a unit sees
+        self.register_buffer("first", (place < seen[:, None]).float(), persistent=False)
+        second = (seen <= place[:, None]).float().repeat(2, 1)
+        self.register_buffer("second", second, persistent=False)
+
+    def forward(self, features: Tensor) -> Conditioned:
+        """`[*batch, features]` → a function of `[*batch, size]`."""
+        net = super().forward(features)
+        return replace(net, inner=net.inner * self.first, outer=net.outer * self.second)
 
 
 class AutoregressiveLayer(Layer):
@@ -21,12 +40,11 @@ class AutoregressiveLayer(Layer):
 
     def __init__(self, features: int, size: int, hidden_features: int):
         super().__init__()
-        width = max(hidden_features, size)  # a masked layer is at least as wide as its input
-        self.net = ConditionalAutoRegressiveNN(size, features, [width])
+        self.net = Masked(features, size, hidden_features)
 
     def forward(self, features: Tensor) -> Transform:
         """`[*batch, features]` → a bijection of `[*batch, size]`."""
-        return AffineAutoregressive(Held(self.net, context=features))
+        return AutoregressiveMap(self.net(features))
 
 
 @dataclass(frozen=True)

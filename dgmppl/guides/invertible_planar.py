@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Transform, constraints
 
+from dgmppl.guides.flow import around_one
+from dgmppl.guides.tanh_root import tanh_root
+
 __all__ = ["InvertiblePlanar"]
 
-HALVINGS = 60  # of the bracket of the inverse: beyond double precision
+STEEPEST = 0.999  # keeps wᵀû off −1, where the map has no inverse
 
 
 class InvertiblePlanar(Transform):
-    """y = x + û tanh(wᵀx + b), where wᵀû > −1 makes it a bijection.
+    """Maps x ↦ x + û tanh(wᵀx + b), one after the other; wᵀû > −1 makes each a bijection.
 
-    Along w the map is the scalar function a ↦ a + (wᵀû) tanh a of a = wᵀx + b, which rises; the
-    inverse finds a by bisection, and x = y − û tanh a. One Newton step from there gives the inverse
-    its exact first derivatives.
+    Along w a map is the scalar function a ↦ a + (wᵀû) tanh a of a = wᵀx + b, which rises; the
+    inverse finds a, and x = y − û tanh a. Unlike the paper's, û is zero where u is.
 
     Arguments:
-        u: Where the map moves to, `[*batch, D]`; û is u corrected along w.
-        w: The normal of the plane, `[*batch, D]`.
-        b: The plane's place, `[*batch]`.
+        u: Where L maps move to, `[*batch, L, D]`; û is u corrected along w.
+        w: The normals of their planes, `[*batch, L, D]`.
+        b: The planes' places, `[*batch, L]`.
 
     References:
         Variational Inference with Normalizing Flows, Danilo Rezende and Shakir Mohamed, 2015,
         appendix A.1. https://arxiv.org/abs/1505.05770
 
     Example:
-        >>> planar = InvertiblePlanar(torch.ones(2), torch.tensor([1.0, -2.0]), torch.zeros(()))
+        >>> planar = InvertiblePlanar(torch.ones(1, 2), torch.tensor([[1.0, -2.0]]), torch.zeros(1))
         >>> x = torch.tensor([0.5, 0.3])
         >>> torch.allclose(planar.inv(planar(x).clone()), x, atol=1e-6)
         True
@@ -41,36 +42,33 @@ class InvertiblePlanar(Transform):
 
     def __init__(self, u: Tensor, w: Tensor, b: Tensor):
         super().__init__(cache_size=1)
-        along = (w * u).sum(-1, keepdim=True)
-        length = w.square().sum(-1, keepdim=True) + torch.finfo(w.dtype).tiny
-        self.u = u + (F.softplus(along) - 1 - along) * w / length
-        self.w, self.b = w, b
-        self.slope = (self.w * self.u).sum(-1)
-
-    def _plane(self, x: Tensor) -> Tensor:
-        return (self.w * x).sum(-1) + self.b
+        along = (w * u).sum(-1)
+        length = w.square().sum(-1) + torch.finfo(w.dtype).tiny
+        self.slope = STEEPEST * (around_one(along) - 1)
+        u = u + ((self.slope - along) / length).unsqueeze(-1) * w
+        self.maps = [*zip(u.unbind(-2), w.unbind(-2), b.unbind(-1), strict=True)]
+        self._known: tuple[Tensor | None, Tensor | None] = (None, None)  # an x, every map's tanh
 
     def _call(self, x: Tensor) -> Tensor:
-        return x + self.u * self._plane(x).tanh()[..., None]
+        y, acts = x, []
+        for u, w, b in self.maps:
+            acts.append(((w * y).sum(-1) + b).tanh())
+            y = y + u * acts[-1].unsqueeze(-1)
+        self._known = x, torch.stack(acts, -1)
+        return y
 
     def _inverse(self, y: Tensor) -> Tensor:
-        target = self._plane(y)
-        a = self._root(target.detach())
-        act = a.tanh()
-        rise = 1 + self.slope.detach() * (1 - act**2)
-        a = a - (a + self.slope * act - target) / rise
-        return y - self.u * a.tanh()[..., None]
-
-    def _root(self, target: Tensor) -> Tensor:
-        """The a with a + slope · tanh a = target."""
-        slope = self.slope.detach()
-        low, high = target - slope.abs(), target + slope.abs()
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            over = middle + slope * middle.tanh() > target
-            low, high = torch.where(over, low, middle), torch.where(over, middle, high)
-        return (low + high) / 2
+        x, acts = y, []
+        for (u, w, b), slope in zip(self.maps[::-1], self.slope.unbind(-1)[::-1], strict=True):
+            acts.append(tanh_root(slope, (w * x).sum(-1) + b).tanh())
+            x = x - u * acts[-1].unsqueeze(-1)
+        self._known = x, torch.stack(acts[::-1], -1)
+        return x
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """log|1 + wᵀû (1 − tanh²(wᵀx + b))|, `[*batch]`."""
-        return (self.slope * (1 - self._plane(x).tanh().square())).log1p()
+        """Σ_l log(1 + wᵀû (1 − tanh²(wᵀx + b))), `[*batch]`."""
+        if self._known[0] is not x:
+            self._call(x)
+        act = self._known[1]
+        assert act is not None
+        return (self.slope * (1 - act.square())).log1p().sum(-1)

@@ -8,24 +8,25 @@ from torch import Tensor, nn
 from torch.distributions import Transform
 
 from dgmppl.guides.family import Family, at_least
-from dgmppl.guides.flow import Flow, Layer
+from dgmppl.guides.flow import Flow, Layer, gentle
 from dgmppl.guides.invertible_planar import InvertiblePlanar
 
 __all__ = ["Planar"]
 
 
 class PlanarLayer(Layer):
-    """Features → a planar map, its u, w and b linear in the features."""
+    """Features → planar maps, their u, w and b linear in the features; u is small at first."""
 
-    def __init__(self, features: int, size: int):
+    def __init__(self, features: int, size: int, depth: int):
         super().__init__()
-        self.sizes = [size, size, 1]
-        self.linear = nn.Linear(features, 2 * size + 1)
+        self.depth, self.sizes = depth, [depth * size, depth * size, depth]
+        self.linear = gentle(nn.Linear(features, sum(self.sizes)), slice(depth * size))
 
     def forward(self, features: Tensor) -> Transform:
         """`[*batch, features]` → a bijection of `[*batch, size]`."""
         u, w, b = self.linear(features).split(self.sizes, -1)
-        return InvertiblePlanar(u, w, b.squeeze(-1))
+        u, w = (t.unflatten(-1, (self.depth, -1)) for t in (u, w))
+        return InvertiblePlanar(u, w, b)
 
 
 @dataclass(frozen=True)
@@ -55,4 +56,4 @@ class Planar(Family):
 
     def head(self, features: int, size: int) -> nn.Module:
         """A network from features to a distribution."""
-        return Flow(features, size, [PlanarLayer(features, size) for _ in range(self.depth)])
+        return Flow(features, size, [PlanarLayer(features, size, self.depth)])

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from pyro.distributions import Normal, TransformedDistribution
 from pyro.distributions.transforms import AffineTransform
 from pyro.distributions.transforms.spline import ConditionedSpline
 from torch import Tensor, nn
 
 from dgmppl.guides.family import Family, at_least
+from dgmppl.guides.flow import around_one, gentle
 
 __all__ = ["Spline"]
 
@@ -25,14 +25,14 @@ class SplineHead(nn.Module):
         self.size, self.bound = size, bound
         self.sizes = [bins, bins, bins - 1, bins]
         self.place = nn.Linear(features, 2 * size)
-        self.shape = nn.Linear(features, size * sum(self.sizes))
+        self.shape = gentle(nn.Linear(features, size * sum(self.sizes)))
 
     def forward(self, features: Tensor) -> Any:
         """`[*batch, features]` → a distribution of event shape `[size]`."""
         loc, log_scale = self.place(features).chunk(2, -1)
         shape = self.shape(features).unflatten(-1, (self.size, -1))
         widths, heights, slopes, blends = shape.split(self.sizes, -1)
-        knots = widths.softmax(-1), heights.softmax(-1), F.softplus(slopes), blends.sigmoid()
+        knots = widths.softmax(-1), heights.softmax(-1), around_one(slopes), blends.sigmoid()
         noise = Normal(torch.zeros_like(loc), 1.0).to_event(1)
         place = AffineTransform(loc, log_scale.exp(), event_dim=1, cache_size=1)
         spline = ConditionedSpline(knots, bound=self.bound)

@@ -23,10 +23,14 @@ from dgmppl.guides import (
     InverseAutoregressive,
     LowRank,
     Mixture,
+    Orthogonal,
     Planar,
+    Reflected,
     Spline,
+    Sylvester,
+    Triangular,
 )
-from dgmppl.guides.invertible_planar import InvertiblePlanar
+from dgmppl.guides.tanh_root import tanh_root
 from dgmppl.objectives import (
     ELBO,
     IWAE,
@@ -49,6 +53,14 @@ FAMILIES = [
     InverseAutoregressive(2, hidden_features=4),
     Coupling(2, hidden_features=4),
     Spline(bins=4),
+    Sylvester(2, Orthogonal(2)),
+    Sylvester(2, Reflected(2)),
+    Sylvester(2, Triangular()),
+]
+FLOWS = [
+    family
+    for family in FAMILIES
+    if isinstance(family, Planar | Householder | InverseAutoregressive | Coupling | Sylvester)
 ]
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=repr)
 
@@ -190,23 +202,38 @@ def test_the_value_is_the_bound_whatever_the_estimator(family: Family) -> None:
     assert reference.mean() < tighter.mean() < exact
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_the_planar_inverse_and_its_derivatives(seed: int) -> None:
-    torch.manual_seed(seed)
-    u, w, b = (3 * torch.randn(*s, dtype=DOUBLE) for s in ((5, 3), (5, 3), (5,)))
-    x = torch.randn(5, 3, dtype=DOUBLE)
-    planar = InvertiblePlanar(u, w, b)
-    y = planar(x)
-    assert torch.allclose(planar.inv(y.clone()), x, atol=1e-7)
-    jacobian = torch.func.vmap(torch.func.jacrev(lambda x, u, w, b: InvertiblePlanar(u, w, b)(x)))
-    determinant = torch.linalg.slogdet(jacobian(x, u, w, b))[1]
-    assert torch.allclose(planar.log_abs_det_jacobian(x, y), determinant)
+@pytest.mark.parametrize("family", FLOWS, ids=repr)
+def test_a_map_its_determinant_and_the_derivatives_of_its_inverse(family: Family) -> None:
+    """Each as autograd has it, far from where learning starts."""
+    features = torch.randn(3, 3, dtype=DOUBLE, requires_grad=True)
+    layer = family.head(3, 4).double().layers[0]
+    for parameter in layer.parameters():
+        parameter.data *= 5
+    x = 2 * torch.randn(3, 4, dtype=DOUBLE)
+    with torch.no_grad():
+        y, log_det = layer(features)(x), layer(features).log_abs_det_jacobian(x, x)
+        assert torch.allclose(layer(features).inv(y.clone()), x, atol=1e-7)
+    jacobian = torch.autograd.functional.jacobian(lambda x: layer(features)(x).sum(0), x)
+    assert torch.allclose(torch.linalg.slogdet(jacobian.movedim(1, 0))[1], log_det)
 
-    def back(y: Tensor, u: Tensor, w: Tensor, b: Tensor) -> Tensor:
-        return InvertiblePlanar(u, w, b).inv(y)
+    def back(y: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        transform = layer(features)
+        x = transform.inv(y)
+        return x, transform.log_abs_det_jacobian(x, y)
 
-    inputs = [t[:2].clone().requires_grad_() for t in (y, u / 3, w / 3, b)]
-    assert torch.autograd.gradcheck(back, inputs, eps=1e-6, atol=1e-4)
+    assert torch.autograd.gradcheck(back, (y.requires_grad_(), features), atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+def test_the_roots_of_tanh_equations(dtype: torch.dtype) -> None:
+    """Down to slopes where the left side is almost flat, and up to the steepest."""
+    slope = torch.tensor([-0.999, -0.9, -0.1, 0.0, 0.5, 3.0, 1e2, 1e4], dtype=dtype)[:, None]
+    target = torch.cat([torch.zeros(1), torch.logspace(-8, 4, 100)]).to(dtype) * torch.tensor(-1)
+    for signed in (target, -target):
+        root = tanh_root(slope, signed)
+        scale = slope.abs() + signed.abs() + 1
+        error = (root + slope * root.tanh() - signed).abs() / scale
+        assert error.max() < 4 * torch.finfo(dtype).eps
 
 
 def test_settings_out_of_range() -> None:
