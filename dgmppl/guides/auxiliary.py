@@ -27,6 +27,7 @@ class Auxiliary(Amortized):
         log p(x) ≥ E_q(a,z|x)[log p(x, z) + log r(a|x, z) − log q(a|x) − log q(z|a, x)]
 
     which several particles tighten as ever, for p(x, z) r(a|x, z) is a model of the same evidence.
+    Learning may leave a unused: the guide then is no better than its family, and other starts are.
     The guide draws the site `name`; where data are given, `with_guide` (or `Pair`) lets r follow
     the model, which is not edited. The parameters of r so belong to the model's side. Wake–sleep
     refuses this guide: dreams of data have no a.
