@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from pyro import poutine
 from pyro.infer.autoguide import AutoGuide
+from pyro.poutine.util import site_is_subsample
 from torch import nn
 
 from dgmppl.handlers import OwnParameters
 from dgmppl.modules_of import modules_of
+from dgmppl.traces import sample_sites, trace
 
-__all__ = ["Pair", "Program", "guide_of", "with_guide"]
+__all__ = ["Pair", "Program", "guide_of", "with_guide", "without_guide"]
 
 
 class Program(nn.Module):
@@ -69,6 +73,23 @@ class Adopted(Program):
             if isinstance(x, Mapping):
                 return fn(**x)
             return fn(*x) if isinstance(x, tuple | list) else fn(x)
+
+    def extended(
+        self, model: Callable[[], Any], guide: Callable[..., Any] | None, batch: Any
+    ) -> Any:
+        """Runs a model and then, where its guide has one, the reverse model of what the guide adds.
+
+        `guide.reverse(latents, *batch)` samples the sites that the guide draws beyond the model's,
+        given the values of those: log r(a|x, z) joins log p(x, z).
+        """
+        reverse = getattr(guide, "reverse", None)
+        if reverse is None:
+            return model()
+        found = trace(model)
+        latents = {n: s["value"] for n, s in sample_sites(found).items() if not s["is_observed"]}
+        with poutine.block(hide_fn=site_is_subsample):  # the model's plates, entered once more
+            self.call(partial(reverse, latents), batch)
+        return found.nodes["_RETURN"]["value"]
 
     @contextmanager
     def _inside_automatic_guides(self) -> Iterator[None]:
@@ -131,7 +152,7 @@ class Pair(Adopted):
                 "Expected a batch: an adopted Pyro model can only be called with data. "
                 "Try generate(program, x=batch), which draws anew what the batch observes."
             )
-        return self.call(model, x)
+        return self.extended(lambda: self.call(model, x), self._functions[1], x)
 
     @property
     def guide(self) -> Callable[[Any], Any] | None:
@@ -149,28 +170,38 @@ class Guided(Adopted):
     """
 
     def __init__(self, program: nn.Module, guide: Callable[..., Any]):
-        inner: nn.Module = program.program if isinstance(program, Guided) else program
+        inner = without_guide(program)
         super().__init__(guide)
         self.program: nn.Module = inner
         self.data_plate = getattr(inner, "data_plate", None)
         self.vectorized = getattr(inner, "vectorized", True)
 
     def model(self, x: Any = None, n: int = 1) -> Any:
-        """The wrapped program's model."""
-        return self.program.model(x, n)  # type: ignore[operator]
+        """The wrapped program's model; where data are given, the guide's reverse model follows."""
+        model: Any = self.program.model
+        if x is None:
+            return model(x, n)
+        return self.extended(lambda: model(x, n), self._functions[0], self._batch(x))
 
     def guide(self, x: Any) -> Any:
         """The exchanged guide; beside a `Pair` it is called with the pair's arguments."""
         guide = self._functions[0]
         assert guide is not None
-        if isinstance(self.program, Pair):
-            return self.call(guide, x)
-        return self.call(guide, (x,))
+        return self.call(guide, self._batch(x))
+
+    def _batch(self, x: Any) -> Any:
+        """What the guide is called with."""
+        return x if isinstance(self.program, Pair) else (x,)
 
 
 def with_guide(program: nn.Module, guide: Callable[..., Any]) -> Guided:
     """The same model (its parameters shared) with another guide."""
     return Guided(program, guide)
+
+
+def without_guide(program: nn.Module) -> nn.Module:
+    """The program that a guide was exchanged in, as it was before."""
+    return program.program if isinstance(program, Guided) else program
 
 
 def guide_of(program: nn.Module) -> Callable[[Any], Any] | None:

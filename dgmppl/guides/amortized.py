@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pyro
@@ -90,17 +90,27 @@ class Amortized(nn.Module):
         super().__init__()
         self.family, self.order = family or Diagonal(), order or BottomUp()
         latents, self.rows, encoded = look(program, features, example, sites)
-        self.latents = {latent.name: latent for latent in latents}
-        self.parents = self.order.parents([*self.latents])
         self.features = features
+        self._build(latents, self.order.parents([latent.name for latent in latents]), encoded)
+
+    def _build(
+        self, latents: Sequence[Latent], parents: dict[str, tuple[str, ...]], encoded: Tensor
+    ) -> None:
+        """Makes the layers of every site, each seeing its parents beside the features."""
+        self.latents, self.parents = {latent.name: latent for latent in latents}, parents
         self.joins, self.heads = nn.ModuleList(), nn.ModuleList()  # names may hold dots
         for name, seen in self.parents.items():
-            drawn = sum(self.latents[other].size for other in seen)
-            self.joins.append(Join(encoded.shape[-1], drawn))
-            width = self.joins[-1].out_features
-            self.heads.append(_head(self.family, int(width), self.latents[name]))  # type: ignore[arg-type]
-        self.joins.to(encoded)
-        self.heads.to(encoded)
+            join, head = self._factor(name, seen, encoded)
+            self.joins.append(join)
+            self.heads.append(head)
+
+    def _factor(
+        self, name: str, seen: Collection[str], encoded: Tensor
+    ) -> tuple[nn.Module, nn.Module]:
+        """What joins the features and the draws that a site sees, and its head."""
+        join = Join(encoded.shape[-1], sum(self.latents[other].size for other in seen))
+        head = _head(self.family, join.out_features, self.latents[name])
+        return join.to(encoded), head.to(encoded)
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Draws every site for a batch.

@@ -41,3 +41,14 @@ class Beside(nn.Module):
         """Draws the sites of every guide."""
         for guide in self._guides:
             guide(*args, **kwargs)
+
+    @property
+    def reverse(self) -> Callable[..., None] | None:
+        """The reverse models of the guides that have one, in turn; `None` where none has."""
+        found = [r for guide in self._guides if (r := getattr(guide, "reverse", None)) is not None]
+
+        def each(*args: Any, **kwargs: Any) -> None:
+            for reverse in found:
+                reverse(*args, **kwargs)
+
+        return each if found else None

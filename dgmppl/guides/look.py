@@ -12,7 +12,7 @@ from torch import nn
 
 from dgmppl.binding import Binding, bind
 from dgmppl.guides.latent import Latent
-from dgmppl.program import Guided, Pair
+from dgmppl.program import Guided, Pair, without_guide
 from dgmppl.site_checks import ProgramError
 from dgmppl.sites import Kind
 from dgmppl.traces import evaluating, isolated, sample_sites, trace
@@ -72,7 +72,7 @@ def look(
         ProgramError: If a site cannot be drawn by an amortised guide, or the features do not fit.
     """
     whole = program if hasattr(program, "model") else Pair(program)
-    module = _ModelOnly(whole)  # type: ignore[arg-type]
+    module = _ModelOnly(without_guide(whole))  # type: ignore[arg-type]
     binding = bind(module, example)
     with torch.random.fork_rng(), torch.no_grad(), evaluating(module), isolated(module):
         sites = sample_sites(trace(module.model, example))

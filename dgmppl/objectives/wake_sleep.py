@@ -64,6 +64,13 @@ class WakeSleep(Objective):
                     f"{name} weighs the guide's draws a datum; guide site '{site.name}' has "
                     f"{what}. Try ELBO() or IWAE()."
                 )
+        both = set(binding.roles["model"]) & set(binding.roles["guide"])
+        if both:
+            raise ObjectiveError(
+                f"{name} needs two players with parameters of their own; '{min(both)}' takes part "
+                "in the model and in the guide, which would move it to ends of its own. Try ELBO() "
+                "or IWAE()."
+            )
 
     def wake(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Minus the guide's average of log p(x, z)."""
