@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from pyro.distributions import Delta
 from pyro.poutine.indep_messenger import CondIndepStackFrame
 from torch import Tensor, nn
 
@@ -46,6 +47,7 @@ class Site:
         enumerable: Whether its values are finitely many and can be listed.
         point: Whether the guide gives it a single value (a Delta).
         auxiliary: Whether it belongs to the guide alone by declaration.
+        discrete: Whether its values have probabilities, not densities.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Site:
     enumerable: bool
     point: bool = False
     auxiliary: bool = False
+    discrete: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,10 +242,18 @@ def _describe(model: dict[str, Any], guide: dict[str, Any], plate: str | None) -
             local=any(f.name == plate for f in site["cond_indep_stack"]),
             reparameterised=bool(getattr(mover, "has_rsample", False)),
             enumerable=bool(getattr(fn, "has_enumerate_support", False)),
-            point=drawn is not None and type(base_distribution(mover)).__name__ == "Delta",
+            point=drawn is not None and isinstance(base_distribution(mover), Delta),
             auxiliary=bool(site["infer"].get("is_auxiliary", False)),
+            discrete=_is_discrete(fn),
         )
     return table
+
+
+def _is_discrete(fn: Any) -> bool:
+    try:
+        return bool(fn.support.is_discrete)
+    except NotImplementedError:
+        return False
 
 
 def _support(fn: Any) -> str:

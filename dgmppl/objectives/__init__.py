@@ -14,6 +14,7 @@ from dgmppl.objectives.importance import IWAE
 from dgmppl.objectives.likelihood import MaximumLikelihood
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
 from dgmppl.objectives.renyi import Renyi
+from dgmppl.objectives.vector_quantization import VectorQuantization
 from dgmppl.objectives.vimco import VIMCO
 from dgmppl.objectives.wake_sleep import ReweightedWakeSleep, WakeSleep
 
@@ -36,5 +37,6 @@ __all__ = [
     "ReweightedWakeSleep",
     "ScoreFunction",
     "StickingTheLanding",
+    "VectorQuantization",
     "WakeSleep",
 ]
