@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from pyro.distributions import Delta
 from pyro.poutine.indep_messenger import CondIndepStackFrame
 from torch import Tensor, nn
 
@@ -48,6 +49,7 @@ class Site:
         count: How many they are, of the guide's distribution where the guide has the site; else 0.
         point: Whether the guide gives it a single value (a Delta).
         auxiliary: Whether it belongs to the guide alone by declaration.
+        discrete: Whether its values have probabilities, not densities.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Site:
     count: int = 0
     point: bool = False
     auxiliary: bool = False
+    discrete: bool = False
 
 
 @dataclass(frozen=True)
@@ -255,8 +258,9 @@ def _describe(model: dict[str, Any], guide: dict[str, Any], plate: str | None) -
             reparameterised=bool(getattr(mover, "has_rsample", False)),
             enumerable=bool(getattr(fn, "has_enumerate_support", False)),
             count=_count(mover),
-            point=drawn is not None and type(base_distribution(mover)).__name__ == "Delta",
+            point=drawn is not None and isinstance(base_distribution(mover), Delta),
             auxiliary=bool(site["infer"].get("is_auxiliary", False)),
+            discrete=_is_discrete(fn),
         )
     return table
 
@@ -269,6 +273,13 @@ def _count(fn: Any) -> int:
         return len(fn.enumerate_support(expand=False))
     except NotImplementedError:  # such as binomials of different lengths
         return 0
+
+
+def _is_discrete(fn: Any) -> bool:
+    try:
+        return bool(fn.support.is_discrete)
+    except NotImplementedError:
+        return False
 
 
 def _support(fn: Any) -> str:

@@ -129,6 +129,8 @@ def evidence(
             return Evidence(value, torch.zeros_like(value), "exact")
         if reason := _no_estimate(binding):
             return Evidence(None, None, "unavailable", reason=reason)
+        if not binding.draws:
+            num_particles = 1  # all draws are the same
         joint = any(not site.local for site in binding.draws)
         size = None if joint else max(1, min(rows // 8, 256))
         stream = _stream(data, size, device, seed)
@@ -157,7 +159,8 @@ def _no_estimate(binding: Binding) -> str:
     if not binding.has_guide:
         names = [site.name for site in binding.latents]
         return f"latent sites {names} need a guide to draw from. Try with_guide(program, guide)."
-    points = [s.name for s in binding.latents if s.point]
+    # a single value of a discrete site is a guide of probability 1; of a density there is none
+    points = [s.name for s in binding.latents if s.point and not s.discrete]
     auxiliary = any(s.auxiliary for s in binding.draws)
     if points and not auxiliary:
         return f"the guide gives site '{points[0]}' a single value (a Delta), nothing to draw from."

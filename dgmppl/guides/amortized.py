@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from dgmppl.guides.diagonal import Diagonal
 from dgmppl.guides.family import Family
-from dgmppl.guides.latent import Latent
 from dgmppl.guides.look import look
 from dgmppl.guides.order import BottomUp, Order
 
@@ -37,29 +36,32 @@ class Join(nn.Module):
         if self.layer is None:
             return features
         batch = drawn[0].shape[:-1]
-        joint = torch.cat([features.expand(*batch, -1), *(d.expand(*batch, -1) for d in drawn)], -1)
+        parts = [features, *(values.to(features.dtype) for values in drawn)]
+        joint = torch.cat([part.expand(*batch, -1) for part in parts], -1)
         return torch.cat([joint, self.layer(joint)], -1)
 
 
 class Amortized(nn.Module):
     """q(latents | x), derived from a model's latent sites, their shapes, supports and order.
 
-    q(z | x) = Π_i q(z_i | h(x), draws that the order lets z_i see), each factor of one family, sent
-    through a bijection to the site's support. The features h are the caller's network; one linear
-    head a site gives the family its parameters. Use it as `fit(program, data, guide=…)` or
-    `program.with_guide(…)`. The model itself is not kept.
+    q(z | x) = Π_i q(z_i | h(x), draws that the order lets z_i see). Factors of continuous sites are
+    of one family, sent through a bijection to the site's support. A discrete site's factor is of
+    its prior's own kind, its values independent of each other given what they see. The features h
+    are the caller's network; one linear head a site gives each factor its parameters. Use it as
+    `fit(program, data, guide=…)` or `program.with_guide(…)`. The model itself is not kept.
 
     Arguments:
         program: A program (its own guide, if any, is ignored), or a Pyro model.
         features: A network called with the batch as the guide is; its value is `[B, F]`.
         example: A batch to look at the model with.
-        family: The family of each factor.
+        family: The family of each continuous factor.
         order: In what order sites are drawn, and what each sees of the others.
         sites: The latent sites to draw; all by default. Draw the others beside: see `Beside`.
 
     Raises:
-        ProgramError: If a site is global, discrete, masked, in more plates than the data's, or
-            without a density; the site and the cure are named.
+        ProgramError: If a site is global, masked, in more plates than the data's, without a
+            density, or discrete other than Bernoulli, Categorical and OneHotCategorical; the site
+            and the cure are named.
         ValueError: If the family has no distribution over vectors of a site's length.
 
     References:
@@ -109,7 +111,7 @@ class Amortized(nn.Module):
     ) -> tuple[nn.Module, nn.Module]:
         """What joins the features and the draws that a site sees, and its head."""
         join = Join(encoded.shape[-1], sum(self.latents[other].size for other in seen))
-        head = _head(self.family, join.out_features, self.latents[name])
+        head = self.latents[name].head(self.family, join.out_features)
         return join.to(encoded), head.to(encoded)
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
@@ -134,13 +136,6 @@ class Amortized(nn.Module):
         """What the guide found and how it factorises."""
         seen = {n: " | " + ", ".join((*p, "features")) for n, p in self.parents.items()}
         return f"{self.family}, " + " ".join(f"q({name}{given})" for name, given in seen.items())
-
-
-def _head(family: Family, features: int, latent: Latent) -> nn.Module:
-    try:
-        return family.head(features, latent.size)
-    except ValueError as error:
-        raise ValueError(f"Latent site '{latent.name}', {type(family).__name__}: {error}") from None
 
 
 #: The same under the name of what it does: `guides.amortized(model, features=net, example=x)`.

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from pyro.distributions import Independent, Normal, TransformedDistribution
 from pyro.distributions.transforms import ReshapeTransform
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Transform, biject_to, constraints
 from torch.distributions.constraints import Constraint
 
+from dgmppl.guides.family import Family
 from dgmppl.site_checks import ProgramError
+from dgmppl.sites import base_distribution
 
 __all__ = ["Latent"]
 
@@ -48,10 +50,10 @@ class Latent:
         support = _known(name, fn)
         if support.is_discrete:
             raise ProgramError(
-                f"Site '{name}' ({type(fn).__name__}) is discrete. Expected continuous latent "
-                "sites, for an amortised family's draws pass gradients. Try a relaxed distribution "
-                "in the model, summing the site out there, or sites=[…] without it and a guide of "
-                "your own for it in Beside(…)."
+                f"Site '{name}' ({type(base_distribution(fn)).__name__}) is discrete, and a guide "
+                "of its kind is not known here. Expected a continuous site, or a Bernoulli, "
+                "Categorical or OneHotCategorical one. Try sites=[…] without it and a guide of "
+                "your own for it in Beside(…), or summing it out in the model."
             )
         return cls(name, fn.event_shape, _constant(name, support))
 
@@ -73,6 +75,14 @@ class Latent:
     def size(self) -> int:
         """How many numbers an unconstrained draw has."""
         return self.unconstrained_shape.numel()
+
+    def head(self, family: Family, features: int) -> nn.Module:
+        """A network from features to a distribution of unconstrained vectors."""
+        try:
+            return family.head(features, self.size)
+        except ValueError as error:
+            name = type(family).__name__
+            raise ValueError(f"Latent site '{self.name}', {name}: {error}") from None
 
     def flat(self, value: Tensor) -> Tensor:
         """`[*batch, *event]` → the unconstrained vectors `[*batch, size]`."""

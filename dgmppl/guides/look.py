@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from dgmppl.binding import Binding, bind
+from dgmppl.guides.discrete import Discrete
 from dgmppl.guides.latent import Latent
 from dgmppl.program import Guided, Pair, without_guide
 from dgmppl.site_checks import ProgramError
@@ -56,7 +57,7 @@ def look(
     features: nn.Module,
     example: Any,
     names: Collection[str] | None,
-) -> tuple[tuple[Latent, ...], Rows, torch.Tensor]:
+) -> tuple[tuple[Latent | Discrete, ...], Rows, torch.Tensor]:
     """Runs the model and the features once on an example.
 
     Arguments:
@@ -84,7 +85,8 @@ def look(
     rows = next(f for s in sites.values() for f in s["cond_indep_stack"] if _is(f, binding))
     _check_features(encoded, rows.size)
     scaled = rows.full_size is not None and rows.full_size > rows.size
-    chosen = tuple(Latent.of(n, latents[n]["fn"]) for n in _chosen(latents, names))
+    found = {n: latents[n]["fn"] for n in _chosen(latents, names)}
+    chosen = tuple(Discrete.of(n, fn) or Latent.of(n, fn) for n, fn in found.items())
     return chosen, Rows(rows.name, rows.full_size if scaled else None), encoded
 
 

@@ -1,5 +1,6 @@
 """Networks that PyTorch lacks."""
 
 from dgmppl.networks.flatten_batch import flatten_batch
+from dgmppl.networks.moving_codebook import MovingCodebook
 
-__all__ = ["flatten_batch"]
+__all__ = ["MovingCodebook", "flatten_batch"]

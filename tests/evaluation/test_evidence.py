@@ -153,6 +153,34 @@ def test_a_point_guide_is_refused() -> None:
     assert result.kind == "unavailable" and "'z'" in result.reason
 
 
+class Coins(dgmppl.Program):
+    """Two bits at once, x ~ N(sum, 1), and a guide that bets all on one pair."""
+
+    def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
+        with dgmppl.data_plate(x, n):
+            c = pyro.sample("c", Bernoulli(torch.tensor([0.3, 0.6])).to_event(1))
+            return pyro.sample("x", Normal(c.sum(-1), 1.0), obs=x)
+
+    def guide(self, x: Tensor) -> Tensor:
+        with dgmppl.data_plate(x):
+            return pyro.sample(
+                "c", Delta((x[:, None] > torch.tensor([0.5, 0.0])) * 1.0, event_dim=1)
+            )
+
+
+def test_a_point_guide_of_a_discrete_site_gives_a_lower_bound() -> None:
+    """Its probability there is 1, so log p(x, c) − 0 is one term of the exact sum."""
+    x, pairs = X.float(), torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    log_prior = Bernoulli(torch.tensor([0.3, 0.6])).log_prob(pairs).sum(-1)
+    joint = log_prior + Normal(pairs.sum(-1), 1.0).log_prob(x[:, None])
+    result = dgmppl.evidence(Coins(), x, 1000)
+    assert result.kind == "lower bound" and result.num_particles == 1
+    assert (result.value < joint.logsumexp(-1)).all()
+    chosen = (2 * (x > 0.5) + (x > 0)).long()
+    torch.testing.assert_close(result.value, joint.gather(-1, chosen[:, None])[:, 0])
+    assert torch.equal(result.standard_error, torch.zeros(len(x)))
+
+
 def test_a_missing_guide_is_said() -> None:
     class Bare(dgmppl.Program):
         def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:

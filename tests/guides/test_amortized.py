@@ -11,7 +11,6 @@ import pytest
 import torch
 from linear_gaussian import LinearGaussian, data
 from pyro.distributions import (
-    Bernoulli,
     Dirichlet,
     Gamma,
     Multinomial,
@@ -297,9 +296,9 @@ def outside(x: Tensor | None) -> Any:
     return pyro.sample("x", Normal(z[..., None], 1.0).expand([len(z), 3]).to_event(1), obs=x)
 
 
-def flipped(x: Tensor | None) -> Any:
-    coin = pyro.sample("coin", Bernoulli(0.5))
-    return pyro.sample("x", Normal(coin[..., None] * torch.ones(3), 1.0).to_event(1), obs=x)
+def arrived(x: Tensor | None) -> Any:
+    number = pyro.sample("number", Poisson(2.0))
+    return pyro.sample("x", Normal(number[..., None] * torch.ones(3), 1.0).to_event(1), obs=x)
 
 
 def masked(x: Tensor | None) -> Any:
@@ -323,8 +322,8 @@ def counted(x: Tensor | None) -> Any:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (flipped, "'coin' .* discrete.*relaxed"),
-        (counted, "'z' .* discrete"),
+        (arrived, r"'number' \(Poisson\) is discrete.*Bernoulli.*Beside"),
+        (counted, r"'z' \(Multinomial\) is discrete"),
         (masked, "'z' is masked.*Beside"),
         (bounded, "'z' has a support whose bounds .* differ"),
         (outside, "'deep' lies in plates .*inner.*to_event"),
