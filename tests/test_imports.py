@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("traces",),
     ("handlers", "site_checks"),
     ("program",),
-    ("binding",),
+    ("binding", "incomplete"),
     ("draw", "enumeration"),
     ("running",),
     ("weights",),
