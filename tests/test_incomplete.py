@@ -140,7 +140,7 @@ def test_the_miwae_bound_and_its_gradient_are_those_written_by_hand() -> None:
     torch.testing.assert_close(exact_gradient(-loss.surrogate, inner), exact_gradient(truth, inner))
 
 
-@pytest.mark.parametrize("gradient", [DoublyReparameterized(), VIMCO()], ids=str)
+@pytest.mark.parametrize("gradient", [DoublyReparameterized(), VIMCO()], ids=lambda o: type(o).__name__)
 def test_other_estimators_of_its_gradient_agree(gradient: Estimator) -> None:
     program, x = Incomplete(LinearGaussian(wrong=0.5)), incomplete_data().repeat(50, 1)
     pathwise = gradients(IWAE(3), program, x, 40)
@@ -158,7 +158,7 @@ OBJECTIVES = (
 )
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: type(o).__name__)
 def test_every_objective_learns_what_is_observed(objective: Objective) -> None:
     truth, learner = LinearGaussian(), LinearGaussian(wrong=1.0)
     x = truth.model(n=400).detach()

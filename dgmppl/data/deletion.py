@@ -50,6 +50,11 @@ class MissingCompletelyAtRandom:
         where = f"{self.rate:.0%} missing completely at random (seed {self.seed})"
         return f"{self.pixels.label}, {where}"
 
+    @property
+    def levels(self) -> int | None:
+        """The grey levels that the treatment of what is left spreads, if it does."""
+        return getattr(self.pixels, "levels", None)
+
     def prepare(self, images: Tensor) -> Tensor:
         """Treats the whole set, then puts NaN in place of what is missing."""
         treated = self.pixels.prepare(images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -34,6 +34,7 @@ class Imputation:
             likelihood has no mean (categories).
         effective_sample_size: (Σ w)² / Σ w² of the draws' weights a datum, `[B]`, from 1 to K: how
             many draws from the true posterior these are worth.
+        num_imputations: M.
         num_particles: K.
     """
 
@@ -41,19 +42,20 @@ class Imputation:
     draws: dict[str, Tensor]
     mean: dict[str, Tensor]
     effective_sample_size: Tensor
+    num_imputations: int
     num_particles: int
 
     @property
     def scarce(self) -> Tensor:
         """Whether a datum's draws are worth fewer than its imputations, `[B]`."""
-        return self.effective_sample_size < len(next(iter(self.draws.values())))
+        return self.effective_sample_size < self.num_imputations
 
     def __str__(self) -> str:
         ess = self.effective_sample_size
         return (
-            f"{len(next(iter(self.draws.values())))} imputations of {len(ess)} data; of "
-            f"{self.num_particles} draws a datum {float(ess.median()):.0f} count (median; "
-            f"{float(ess.min()):.1f} at least), too few for {int(self.scarce.sum())} data"
+            f"{self.num_imputations} imputations of {len(ess)} data; {self.num_particles} draws a "
+            f"datum are worth {float(ess.median()):.0f} (median), {float(ess.min()):.1f} at least; "
+            f"too few for {int(self.scarce.sum())} data"
         )
 
 
@@ -102,6 +104,11 @@ def impute(
         >>> found.draws["x"].shape, found.mean["x"][1].tolist()
         (torch.Size([5, 2, 3]), [1.0, 1.0, 0.0])
     """
+    if not getattr(program, "reads_missing", False):
+        raise ProgramError(
+            f"Expected a program that reads missing entries, got {type(program).__name__}. Try "
+            "impute(dgmppl.Incomplete(program), x)."
+        )
     data = as_data(x)
     device = module_device(program)
     rows = rows or (2**11 if device.type == "cpu" else 2**17)
@@ -113,7 +120,7 @@ def impute(
             _impute(binding, batch.x, num_imputations, num_particles, rows)
             for batch in stream_of(data, size, device, seed)
         ]
-    found = _joined(binding, parts, num_particles)
+    found = _joined(binding, parts)
     if found.scarce.any():
         warnings.warn(
             f"The weights of {int(found.scarce.sum())} of {len(found.scarce)} data leave fewer "
@@ -126,12 +133,7 @@ def impute(
 
 
 def _check(binding: Binding) -> None:
-    program = binding.program
-    if not getattr(program, "reads_missing", False):
-        raise ProgramError(
-            f"Expected a program that reads missing entries, got {type(program).__name__}. Try "
-            "impute(dgmppl.Incomplete(program), x)."
-        )
+    """Weighted draws of the latents are possible, for each datum by itself."""
     if binding.latents and (reason := no_estimate(binding)):
         raise ProgramError(f"Expected weighted draws of the latents, but {reason}")
     for site in (*binding.latents, *binding.draws):
@@ -155,7 +157,7 @@ def _impute(binding: Binding, x: Any, number: int, num_particles: int, rows: int
         for n, x_n in given.items()
     }
     mean = {n: _filled(given[n], value) for n, value in reservoir.means.items()}
-    return Imputation(given, draws, mean, reservoir.effective_sample_size, num_particles)
+    return Imputation(given, draws, mean, reservoir.effective_sample_size, number, num_particles)
 
 
 def _replayed(binding: Binding, x: Any, reservoir: Reservoir, place: int) -> dict[str, Any]:
@@ -175,13 +177,17 @@ def _filled(given: Tensor, value: Tensor) -> Tensor:
     return torch.where(given.isnan(), value.reshape(given.shape).to(given.dtype), given)
 
 
-def _joined(binding: Binding, parts: list[Imputation], num_particles: int) -> Imputation:
+def _joined(binding: Binding, parts: list[Imputation]) -> Imputation:
     """All batches as one, on the CPU."""
     dims = {s.name: binding.data_dim - len(s.event_shape) for s in binding.observed}
-    given, draws, mean = (
-        {n: torch.cat([getattr(p, what)[n] for p in parts], dims[n]).cpu() for n in names}
-        for what in ("given", "draws", "mean")
-        for names in [getattr(parts[0], what)]
+
+    def joined(tables: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        return {n: torch.cat([table[n] for table in tables], dims[n]).cpu() for n in tables[0]}
+
+    return replace(
+        parts[0],
+        given=joined([part.given for part in parts]),
+        draws=joined([part.draws for part in parts]),
+        mean=joined([part.mean for part in parts]),
+        effective_sample_size=torch.cat([part.effective_sample_size for part in parts]).cpu(),
     )
-    size = torch.cat([part.effective_sample_size for part in parts]).cpu()
-    return Imputation(given, draws, mean, size, num_particles)

@@ -14,6 +14,7 @@ from dgmppl.data import as_data, batches
 from dgmppl.evaluation import impute
 from dgmppl.pictures.cells import Cells
 from dgmppl.pictures.curve_cells import CurveCells
+from dgmppl.pictures.image_cells import ImageCells
 from dgmppl.pictures.observations import observed_site
 from dgmppl.pictures.view import view_of
 
@@ -73,10 +74,11 @@ def imputations(
         tables["truth"] = truth[:n].to(tables["observed"])
     cells = torch.stack([*tables.values()])
     view = view_of(cells.shape[2:], image_shape)
+    missing = "grey" if isinstance(view, ImageCells) else "a gap"
     return (view if isinstance(view, Cells) else CurveCells()).grid(
         cells,
         cells[0],
         "Imputations",
-        f"draws from p(missing | observed), {num_particles} particles a datum",
+        f"missing: {missing}; imputed: p(missing | observed), {num_particles} particles a datum",
         rows=[*tables],
     )
