@@ -140,7 +140,9 @@ def test_the_miwae_bound_and_its_gradient_are_those_written_by_hand() -> None:
     torch.testing.assert_close(exact_gradient(-loss.surrogate, inner), exact_gradient(truth, inner))
 
 
-@pytest.mark.parametrize("gradient", [DoublyReparameterized(), VIMCO()], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize(
+    "gradient", [DoublyReparameterized(), VIMCO()], ids=lambda o: type(o).__name__
+)
 def test_other_estimators_of_its_gradient_agree(gradient: Estimator) -> None:
     program, x = Incomplete(LinearGaussian(wrong=0.5)), incomplete_data().repeat(50, 1)
     pathwise = gradients(IWAE(3), program, x, 40)
