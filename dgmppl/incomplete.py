@@ -26,6 +26,9 @@ class Incomplete(Program):
     MIWAE bound, `ELBO` that on log p(x_observed), and `evidence` estimates log p(x_observed). This
     is sound where entries are missing at random: why they are is not modelled.
 
+    The model must observe the entries themselves or arithmetic of them (`obs=x / 255`), through
+    which NaN passes; a comparison (`x > 0.5`) would make a value of it.
+
     Arguments:
         program: The program, left as it is; parameters are shared.
         fill: Entries and where they are observed → what the guide sees in their place; zeros by
