@@ -2,7 +2,8 @@
 
 from dgmppl.binding import ProgramError, bind
 from dgmppl.description import describe
-from dgmppl.evaluation import bits_per_dim, evidence, generate
+from dgmppl.evaluation import bits_per_dim, evidence, generate, impute
+from dgmppl.incomplete import Incomplete
 from dgmppl.inference import fit
 from dgmppl.posterior import (
     agreement,
@@ -20,6 +21,7 @@ from dgmppl.weights import Weights, weights
 __version__ = "0.1.0"
 
 __all__ = [
+    "Incomplete",
     "Kind",
     "NoDensityError",
     "Pair",
@@ -37,6 +39,7 @@ __all__ = [
     "fit",
     "generate",
     "implicit",
+    "impute",
     "inference_gaps",
     "posterior",
     "refine",

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from dgmppl import guides, objectives, schedules
-from dgmppl.data import pixels
+from dgmppl.data import deletion, pixels
 
 __all__ = ["OverrideError", "apply_overrides"]
 
@@ -142,7 +142,7 @@ def _lookup(node: ast.expr) -> Any:
 def _names() -> Mapping[str, Callable[..., Any]]:
     """What may be called in a value."""
     optimizers = {n: getattr(torch.optim, n) for n in ("Adam", "AdamW", "SGD", "RMSprop", "Adamax")}
-    modules = (guides, objectives, schedules, pixels)
+    modules = (guides, objectives, schedules, pixels, deletion)
     return optimizers | {
         name: value
         for module in modules

@@ -44,12 +44,14 @@ class Program(nn.Module):
     #: Whether the networks take particles as a leading dimension; if not, particles are looped
     # over.
     vectorized: bool = True
+    #: Whether NaN in a batch means a missing entry.
+    reads_missing: bool = False
 
     def model(self, x: Any = None, n: int = 1) -> Any:
         """p(latents, x): scores `x`, or draws `n` data when `x` is `None`."""
         raise NotImplementedError(f"{type(self).__name__} has no model(self, x=None, n=1).")
 
-    def with_guide(self, guide: Callable[..., Any]) -> Guided:
+    def with_guide(self, guide: Callable[..., Any]) -> Program:
         """The same model (its parameters shared) with another guide."""
         return Guided(self, guide)
 
@@ -194,9 +196,9 @@ class Guided(Adopted):
         return x if isinstance(self.program, Pair) else (x,)
 
 
-def with_guide(program: nn.Module, guide: Callable[..., Any]) -> Guided:
+def with_guide(program: nn.Module, guide: Callable[..., Any]) -> Program:
     """The same model (its parameters shared) with another guide."""
-    return Guided(program, guide)
+    return program.with_guide(guide) if isinstance(program, Program) else Guided(program, guide)
 
 
 def without_guide(program: nn.Module) -> nn.Module:

@@ -41,11 +41,12 @@ def explain(part: str, x: Any) -> Iterator[None]:
                 f"Site '{name}' is used twice in the {part}. Try a name of its own for each site, "
                 "and one with block for each plate."
             ) from error
-        if bad := [entry for entry, tensor in named_tensors(x) if not _finite(tensor)]:
+        bad = [entry for entry, tensor in named_tensors(x) if not _finite(tensor)]
+        if bad and isinstance(error, ValueError):  # of a distribution; a shape is a RuntimeError
             raise ProgramError(
                 f"The {part} failed on a batch with NaN or infinite values in entry '{bad[0]}': "
-                f"{error}. Try removing those rows, or a mask beside the data if values are "
-                "missing."
+                f"{error}. Try removing those rows, or dgmppl.Incomplete(program), with NaN or a "
+                "mask where values are missing."
             ) from error
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise ProgramError(
@@ -128,7 +129,7 @@ def _checked_log_prob(name: str, site: Any, part: str) -> Tensor:
         bad = int((~torch.isfinite(value)).sum())
         raise ProgramError(
             f"Site '{name}' observes {bad} values that are NaN or infinite. Try removing those "
-            "rows, or a mask beside the data (pyro.poutine.mask) if entries are missing."
+            "rows, or dgmppl.Incomplete(program), with NaN or a mask where values are missing."
         )
     try:
         log_prob = fn.log_prob(value)

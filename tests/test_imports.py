@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("handlers", "site_checks"),
     ("program",),
     ("dependencies",),
-    ("binding",),
+    ("binding", "incomplete"),
     ("draw", "enumeration"),
     ("running", "tables"),
     ("weights",),

@@ -61,7 +61,8 @@ def evaluate_run(
     }
     bits = float("nan")
     if result.value is not None:
-        dims = data.values[0].numel() if isinstance(data.values, torch.Tensor) else 1
+        values = data.values
+        dims = int((~values.isnan()).sum()) / len(data) if isinstance(values, torch.Tensor) else 1
         levels = getattr(data.transform, "levels", None)
         bits = float(bits_per_dim(result.value.double().mean(), dims, levels=levels))
         record |= {

@@ -1,8 +1,10 @@
 """Data: named sets, a user's own, and minibatches of either."""
 
+from dgmppl.data.deletion import MissingCompletelyAtRandom
 from dgmppl.data.fetch import DataNotFound
 from dgmppl.data.loaders import LoaderData
 from dgmppl.data.minibatches import Batch, batches, count_batches
+from dgmppl.data.missing import missing_as_nan
 from dgmppl.data.named import load, names
 from dgmppl.data.nested import Tensors, batch_length, first_tensor, map_tensors, to_device
 from dgmppl.data.pixels import (
@@ -23,6 +25,7 @@ __all__ = [
     "DynamicBinarisation",
     "Grey",
     "LoaderData",
+    "MissingCompletelyAtRandom",
     "Pixels",
     "StaticBinarisation",
     "TensorData",
@@ -35,6 +38,7 @@ __all__ = [
     "grid_centres",
     "load",
     "map_tensors",
+    "missing_as_nan",
     "names",
     "ring_centres",
     "to_device",

@@ -52,13 +52,9 @@ def as_data(source: Any) -> TensorData | LoaderData:
         return _from_file(Path(source).expanduser())
     if isinstance(source, Dataset | DataLoader):
         return LoaderData(source)
-    if isinstance(source, Mapping):
-        values: Any = {str(name): _tensor(entry) for name, entry in source.items()}
-        return TensorData(values, record={"name": "mapping"})
-    if isinstance(source, tuple):
-        entries = [_tensor(entry) for entry in source]
-        values = type(source)(*entries) if hasattr(source, "_fields") else tuple(entries)
-        return TensorData(values, record={"name": "tuple"})
+    if isinstance(source, Mapping | tuple):
+        name = "mapping" if isinstance(source, Mapping) else "tuple"
+        return TensorData(_tensors(source), record={"name": name})
     name = "array" if isinstance(source, np.ndarray) else "tensor"
     return TensorData(_tensor(source), record={"name": name})
 
@@ -67,6 +63,16 @@ def sha256(path: Path) -> str:
     """A file's sha256, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tensors(source: Any) -> Any:
+    """Mappings and tuples, nested as they are, with tensors for arrays."""
+    if isinstance(source, Mapping):
+        return {str(name): _tensors(entry) for name, entry in source.items()}
+    if isinstance(source, tuple):
+        entries = [_tensors(entry) for entry in source]
+        return type(source)(*entries) if hasattr(source, "_fields") else tuple(entries)
+    return _tensor(source)
 
 
 def _tensor(array: Any) -> Tensor:

@@ -90,8 +90,11 @@ class TensorData:
         values = self.values if index is None else self[index].values
         return values if self.transform is None else self.transform(values)
 
-    def check(self) -> None:
+    def check(self, *, missing: bool = False) -> None:
         """Looks at every value.
+
+        Arguments:
+            missing: Whether NaN is welcome: the program reads it as missing.
 
         Raises:
             ValueError: If an entry holds NaN or infinite values: which, how many, and where first.
@@ -99,13 +102,13 @@ class TensorData:
         for name, tensor in named_tensors(self.values):
             if not (tensor.is_floating_point() or tensor.is_complex()) or not tensor.numel():
                 continue
-            wrong = ~torch.isfinite(tensor)
+            wrong = tensor.isinf() if missing else ~torch.isfinite(tensor)
             if wrong.any():
                 row = int(wrong.reshape(len(wrong), -1).any(1).nonzero()[0])
                 raise ValueError(
                     f"Expected finite data, got {int(wrong.sum())} NaN or infinite values in entry "
-                    f"'{name}', first in row {row}. Try removing those rows, or a mask beside the "
-                    "data if values are missing."
+                    f"'{name}', first in row {row}. Try removing those rows, or "
+                    "dgmppl.Incomplete(program), with NaN or a mask where values are missing."
                 )
 
     def _noted(self, rows: slice | Tensor) -> dict[str, Any]:

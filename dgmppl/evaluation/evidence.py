@@ -123,23 +123,25 @@ def evidence(
         except ObjectiveError as error:
             return Evidence(None, None, "unavailable", reason=str(error))
         if _exact(binding):
-            stream = _stream(data, rows // 16, device, seed)
+            stream = stream_of(data, rows // 16, device, seed)
             parts = [enumerate_latents(binding, b.x).log_evidence for b in stream]
             value = torch.cat(parts).cpu()
             return Evidence(value, torch.zeros_like(value), "exact")
-        if reason := _no_estimate(binding):
+        if reason := no_estimate(binding):
             return Evidence(None, None, "unavailable", reason=reason)
         if not binding.draws:
             num_particles = 1  # all draws are the same
         joint = any(not site.local for site in binding.draws)
         size = None if joint else max(1, min(rows // 8, 256))
-        stream = _stream(data, size, device, seed)
+        stream = stream_of(data, size, device, seed)
         pairs = [_estimate(binding, b.x, num_particles, rows, joint) for b in stream]
     value, spread = (torch.cat(part).cpu() for part in zip(*pairs, strict=True))
     return Evidence(value, spread, "lower bound", num_particles)
 
 
-def _stream(data: Any, size: int | None, device: torch.device, seed: int | None) -> Iterator[Batch]:
+def stream_of(
+    data: Any, size: int | None, device: torch.device, seed: int | None
+) -> Iterator[Batch]:
     """The data; with a seed they are binarised alike for every program."""
     stream = batches(data, size, device=device)
     return stream if seed is None else apart(stream, seed + 1)
@@ -154,7 +156,7 @@ def _exact(binding: Binding) -> bool:
     return True
 
 
-def _no_estimate(binding: Binding) -> str:
+def no_estimate(binding: Binding) -> str:
     """Why importance sampling is impossible, or ""."""
     if not binding.has_guide:
         names = [site.name for site in binding.latents]

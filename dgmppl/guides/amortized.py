@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.guides.diagonal import Diagonal
+from dgmppl.guides.discrete import Discrete
 from dgmppl.guides.family import Family
+from dgmppl.guides.latent import Latent
 from dgmppl.guides.look import look
 from dgmppl.guides.order import BottomUp, Order
 
@@ -96,7 +98,10 @@ class Amortized(nn.Module):
         self._build(latents, self.order.parents([latent.name for latent in latents]), encoded)
 
     def _build(
-        self, latents: Sequence[Latent], parents: dict[str, tuple[str, ...]], encoded: Tensor
+        self,
+        latents: Sequence[Latent | Discrete],
+        parents: dict[str, tuple[str, ...]],
+        encoded: Tensor,
     ) -> None:
         """Makes the layers of every site, each seeing its parents beside the features."""
         self.latents, self.parents = {latent.name: latent for latent in latents}, parents

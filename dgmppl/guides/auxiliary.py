@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from dgmppl.guides.amortized import Amortized
+from dgmppl.guides.discrete import Discrete
 from dgmppl.guides.family import Family, at_least
 from dgmppl.guides.latent import Latent
 from dgmppl.guides.order import Order
@@ -81,7 +82,10 @@ class Auxiliary(Amortized):
         super().__init__(program, features, example, family=family, order=order, sites=sites)
 
     def _build(
-        self, latents: Sequence[Latent], parents: dict[str, tuple[str, ...]], encoded: Tensor
+        self,
+        latents: Sequence[Latent | Discrete],
+        parents: dict[str, tuple[str, ...]],
+        encoded: Tensor,
     ) -> None:
         """Every site sees the auxiliary variable, and its reverse model sees every site."""
         name, drawn = self.auxiliary.name, [latent.name for latent in latents]

@@ -13,7 +13,7 @@ from torch import nn
 from dgmppl.binding import Binding, bind
 from dgmppl.guides.discrete import Discrete
 from dgmppl.guides.latent import Latent
-from dgmppl.program import Guided, Pair, without_guide
+from dgmppl.program import Pair, guide_of, with_guide, without_guide
 from dgmppl.site_checks import ProgramError
 from dgmppl.sites import Kind
 from dgmppl.traces import evaluating, isolated, sample_sites, trace
@@ -78,7 +78,8 @@ def look(
     with torch.random.fork_rng(), torch.no_grad(), evaluating(module), isolated(module):
         sites = sample_sites(trace(module.model, example))
         with evaluating(features):
-            encoded = Guided(module.program, features).guide(example)
+            read: Any = guide_of(with_guide(module.program, features))
+            encoded = read(example)
     latents = {n: s for n, s in sites.items() if not s["is_observed"]}
     for name in _chosen(latents, names):
         _check(binding, name, latents[name])

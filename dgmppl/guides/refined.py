@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
+from dgmppl.guides.discrete import Discrete
 from dgmppl.guides.family import at_least
 from dgmppl.guides.inner_bound import InnerBound
+from dgmppl.guides.latent import Latent
 from dgmppl.guides.look import look
 from dgmppl.guides.mean_field import MeanField
 from dgmppl.program import without_guide
@@ -55,7 +58,7 @@ class Refined(nn.Module, ABC):
         program = without_guide(program)
         latents, rows, encoded = look(program, features, example, None)
         self.features, self.steps = features, steps
-        field = MeanField(latents, rows)
+        field = MeanField(_continuous(latents, type(self).__name__), rows)
         self.start = nn.Linear(encoded.shape[-1], 2 * field.size).to(encoded)
         start = self.start(encoded).detach()
         self.bound = InnerBound(program, field, example, start, num_particles)
@@ -78,3 +81,13 @@ class Refined(nn.Module, ABC):
             Site → its values, `[*batch, *event]`.
         """
         return self.bound.field.draw(self.path(*args, **kwargs)[-1])
+
+
+def _continuous(latents: Sequence[Latent | Discrete], guide: str) -> tuple[Latent, ...]:
+    for latent in latents:
+        if isinstance(latent, Discrete):
+            raise ProgramError(
+                f"Site '{latent.name}' ({latent.kind.__name__}) is discrete, and {guide} follows "
+                "gradients of its latents. Expected continuous latent sites. Try Amortized(…)."
+            )
+    return tuple(latent for latent in latents if isinstance(latent, Latent))

@@ -3,6 +3,7 @@
 from dgmppl.handlers.configure import Configure
 from dgmppl.handlers.exchange import Exchange
 from dgmppl.handlers.impose import Impose
+from dgmppl.handlers.observed_part import ObservedPart
 from dgmppl.handlers.own_parameters import OwnParameters
 from dgmppl.handlers.particles import Particles
 from dgmppl.handlers.redraw import Redraw
@@ -16,6 +17,7 @@ __all__ = [
     "Configure",
     "Exchange",
     "Impose",
+    "ObservedPart",
     "OwnParameters",
     "Particles",
     "Redraw",

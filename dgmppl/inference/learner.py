@@ -74,7 +74,7 @@ class Learner:
             raise ValueError(f"Expected epochs of at least 0, got {self.epochs}.")
         for data in (self.data, self.validation):
             if hasattr(data, "check"):
-                data.check()
+                data.check(missing=getattr(self.program, "reads_missing", False))
         if resume and self.directory is None:
             raise ValueError("Expected a directory to resume from. Try fit(…, directory=…).")
         if self.directory and self._last.exists() and not resume:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dgmppl.binding import Binding
-from dgmppl.data.nested import map_tensors
+from dgmppl.data import map_tensors, missing_as_nan
 from dgmppl.draw import Draw
 from dgmppl.handlers import Redraw, Replay
 from dgmppl.objectives.objective import ObjectiveError
@@ -38,12 +38,15 @@ def dream(binding: Binding, x: Any) -> Dream:
 
     Arguments:
         binding: The program.
-        x: A batch. What the model observes of it is replaced by draws, the rest is kept.
+        x: A batch. What the model observes of it is replaced by draws, the rest is kept; what is
+            missing stays so.
 
     Raises:
         ObjectiveError: If an observed value is not itself a tensor of the batch.
     """
     model: Any = binding.program.model
+    if getattr(binding.program, "reads_missing", False):
+        x = missing_as_nan(x)
     with isolated(binding.program):
         sites = sample_sites(trace(model, x, handlers=(Redraw(),)))
     drawn = {n: s for n, s in sites.items() if s["infer"].get("was_observed", False)}
@@ -51,10 +54,12 @@ def dream(binding: Binding, x: Any) -> Dream:
 
     def redrawn(tensor: Tensor) -> Tensor:
         for name, site in drawn.items():
-            given = site["infer"]["obs"]
+            given = site["infer"].get("given", site["infer"]["obs"])
             if given.data_ptr() == tensor.data_ptr() and given.numel() == tensor.numel():
                 found.add(name)
-                return _in_place_of(tensor, given, site["value"])
+                return torch.where(
+                    tensor.isnan(), tensor, _in_place_of(tensor, given, site["value"])
+                )
         return tensor
 
     batch = map_tensors(redrawn, x)

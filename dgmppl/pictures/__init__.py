@@ -2,6 +2,7 @@
 
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.graph import graph
+from dgmppl.pictures.imputations import imputations
 from dgmppl.pictures.interpolation import interpolation
 from dgmppl.pictures.k_hat import k_hat
 from dgmppl.pictures.kl_per_unit import kl_per_unit
@@ -16,6 +17,7 @@ from dgmppl.pictures.traversal import traversal
 __all__ = [
     "PictureError",
     "graph",
+    "imputations",
     "interpolation",
     "k_hat",
     "kl_per_unit",

@@ -24,9 +24,9 @@ class CurveCells(Cells):
     aspect = 0.7
 
     def paint(self, axes: Axes, cells: Tensor) -> str:
-        """Features run from left to right, dots mark them where they are few."""
+        """Features run from left to right, dots mark them where they are few; NaN is a gap."""
         values = cells.flatten(2).double().numpy()
-        low, high = float(values.min()), float(values.max())
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
         rows, columns, features = values.shape
         row, column = np.indices((rows, columns))
         room = 1 - 2 * MARGIN

@@ -25,9 +25,13 @@ class ImageCells(Cells):
         self.aspect = min(3.0, max(1 / 3, shape[1] / shape[2]))
 
     def paint(self, axes: Axes, cells: Tensor) -> str:
-        """One mosaic, with a gap of a pixel or a sixteenth of the picture between pictures."""
+        """One mosaic, with a gap of a pixel or a sixteenth of the picture between pictures.
+
+        NaN is drawn as the middle between lowest and highest.
+        """
         values = cells.reshape(*cells.shape[:2], *self.shape).double().numpy()
         low, high = _limits(values, self.heat)
+        values = np.nan_to_num(values, nan=(low + high) / 2)
         gap = max(1, min(self.shape[1:]) // 16)
         mosaic = _tile(values, gap)
         image = axes.imshow(
@@ -47,7 +51,7 @@ class ImageCells(Cells):
 
 def _limits(values: np.ndarray, heat: bool) -> tuple[float, float]:
     """From black to white: 0 to 1 where pixels lie there."""
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return (0.0, 1.0) if not heat and low >= 0 and high <= 1 else (low, high)
 
 

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from dgmppl.binding import Binding, Site
 from dgmppl.data import batch_length, map_tensors
 from dgmppl.evaluation import generate
+from dgmppl.incomplete import Incomplete
 from dgmppl.inference.randomness import seeded
 from dgmppl.pictures.at_means import AtMeans
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.latents import rows_first
-from dgmppl.program import Adopted, Pair
+from dgmppl.program import Guided, Pair
 from dgmppl.traces import evaluating, isolated, sample_sites, trace
 
 __all__ = ["decode", "draw_observed", "generated", "observed_rows", "observed_site"]
@@ -91,7 +92,9 @@ def generated(binding: Binding, site: Site, *, means: bool, **request: Any) -> T
 
 def _request(program: nn.Module, x: Any, n: int) -> tuple[Any, int]:
     """The batch of n rows that a program needs in order to draw, or `None` where it needs none."""
-    inner = getattr(program, "program", program) if isinstance(program, Adopted) else program
+    inner = program
+    while isinstance(inner, Guided | Incomplete):
+        inner = inner.program
     if isinstance(x, Tensor) and not isinstance(inner, Pair):
         return None, n
     length = batch_length(x)

@@ -93,10 +93,11 @@ def draw_prior(source: Source, num_samples: int, *, predictive: bool) -> dict[st
 
 
 def observed(source: Source) -> Columns:
-    """The data that the sites observe, as one draw."""
+    """The data that the sites observe, as one draw; NaN where they are missing."""
     sites = {site.name: source.nodes[site.name] for site in source.binding.observed}
+    given = {n: {**s, "value": s["infer"].get("given", s["value"])} for n, s in sites.items()}
     columns = Columns(1)
-    _put(columns, source, {n: s for n, s in sites.items() if _is_value(s)}, 1, 0)
+    _put(columns, source, {n: s for n, s in given.items() if _is_value(s)}, 1, 0)
     return columns
 
 

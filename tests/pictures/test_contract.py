@@ -22,6 +22,10 @@ PROGRAMS: dict[str, Callable[[], tuple[nn.Module, Any]]] = {
     "line": lambda: (Linear(torch.ones(1, 2), torch.ones(2, 1)), torch.randn(12, 1)),
     "plane": lambda: (Linear(torch.eye(2), torch.eye(2)), torch.randn(12, 2)),
     "features": lambda: (Linear(torch.ones(5, 2), torch.ones(2, 5)), torch.randn(12, 5)),
+    "incomplete": lambda: (
+        dgmppl.Incomplete(Linear(torch.ones(5, 2), torch.ones(2, 5))),
+        torch.randn(12, 5).masked_fill(torch.eye(12, 5).bool(), torch.nan),
+    ),
     "ladder": lambda: (Ladder(), torch.randn(12, 3)),
     "conditional": lambda: (
         Conditional(),
