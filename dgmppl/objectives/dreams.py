@@ -72,10 +72,12 @@ def dream(binding: Binding, x: Any) -> Dream:
 
 
 def _in_place_of(tensor: Tensor, view: Tensor, value: Tensor) -> Tensor:
-    """A tensor of which the same view, transposed or reshaped, is `value`."""
-    strides = tensor.shape, tensor.stride()
-    result = torch.empty_strided(*strides, dtype=value.dtype, device=value.device)
-    result.as_strided(view.shape, view.stride()).copy_(value)
+    """A tensor of which the same view, reshaped or transposed, is `value`."""
+    form, seen = (tensor.shape, tensor.stride()), (view.shape, view.stride())
+    if form == seen or (view.is_contiguous() and tensor.is_contiguous()):
+        return value.reshape(tensor.shape)
+    result = torch.empty_strided(*form, dtype=value.dtype, device=value.device)
+    result.as_strided(*seen).copy_(value)
     return result
 
 

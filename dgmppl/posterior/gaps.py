@@ -19,8 +19,8 @@ class Gaps:
     Arguments:
         elbo: The bound of the guide as it is, nats, `[B]`.
         best_elbo: The bound of the best member of its family for each datum, `[B]`.
-        log_evidence: log p(x), estimated by importance weights of that member, `[B]`: a lower bound
-            in expectation.
+        log_evidence: log p(x), estimated by importance weights of that member, or of the guide
+            itself where those have the smaller k-hat and it matters, `[B]`.
         amortization_error: Standard error of `amortization`, `[B]`.
         approximation_error: Standard error of `approximation`, `[B]`.
         k_hat: Of those weights, `[B]`: above 0.7 log p(x) lies higher than estimated, and with it

@@ -13,6 +13,7 @@ from dgmppl.distributions.parameters import all_free, free_parameters
 from dgmppl.handlers import Shift
 from dgmppl.inference.randomness import seeded
 from dgmppl.posterior.arviz_versions import pareto_k
+from dgmppl.posterior.diagnosis import TRUSTED
 from dgmppl.posterior.gaps import Gaps
 from dgmppl.posterior.source import Source, chunks, hold, need_draws
 from dgmppl.site_checks import ProgramError
@@ -149,17 +150,20 @@ def _log_weights(source: Source, amounts: Amounts, number: int) -> Tensor:
 def _summarise(plain: Tensor, best: Tensor, partly: tuple[str, ...]) -> Gaps:
     """Means over particles `[K, B]` and their standard errors."""
     number = len(best)
-    log_evidence = torch.logsumexp(best, 0) - math.log(number)
-    # delta method: log of the mean weight is near the mean of w / w̄ − 1
-    gain = (best - log_evidence).exp() - best
-    amortization = ((plain.var(0) + best.var(0)) / number).sqrt()
+    k_plain, k_best = (torch.from_numpy(pareto_k(log_w.T.numpy())) for log_w in (plain, best))
+    # the best member is the surest, and may be so by tails that are too light for weights
+    wider = (k_best > TRUSTED) & (k_plain < k_best)
+    trusted = torch.where(wider, plain, best)
+    log_evidence = torch.logsumexp(trusted, 0) - math.log(number)
+    share = (trusted - log_evidence).exp()  # delta method: log of the mean is the mean of w / w̄ − 1
+    variance = torch.where(wider, share.var(0) + best.var(0), (share - best).var(0))
     return Gaps(
         elbo=plain.mean(0),
         best_elbo=best.mean(0),
         log_evidence=log_evidence,
-        amortization_error=amortization,
-        approximation_error=gain.std(0) / math.sqrt(number),
-        k_hat=torch.from_numpy(pareto_k(best.T.numpy())),
+        amortization_error=((plain.var(0) + best.var(0)) / number).sqrt(),
+        approximation_error=(variance / number).sqrt(),
+        k_hat=torch.where(wider, k_plain, k_best),
         num_particles=number,
         partly=partly,
     )

@@ -133,7 +133,8 @@ def test_a_shift_moves_draws_and_scores_them_as_fixed() -> None:
     shift = Shift({"z": amounts, "x": amounts})
     sites = sample_sites(trace(program, handlers=(shift,)))
     assert torch.allclose(sites["z"]["value"], sites["g"]["value"] + 1.0, atol=1e-6)
-    assert sites["z"]["value"].requires_grad and sites["x"]["fn"].loc is sites["z"]["value"]
+    assert sites["z"]["value"].requires_grad
+    assert torch.equal(sites["x"]["fn"].loc, sites["z"]["value"])
     moved, fixed = sites["z"]["fn"], sites["z"]["log_density"]
     assert torch.allclose(moved.log_prob(sites["z"]["value"]), fixed)
     values = {"z": torch.zeros(4)}

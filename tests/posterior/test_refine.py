@@ -70,7 +70,7 @@ def test_pyro_kernels_find_it_too(kernel: Kernel, number: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", [NoUTurn(), Hamiltonian()], ids=repr)
 def test_pyro_kernels_mix(kernel: Kernel) -> None:
-    check_linear_gaussian(kernel, 400, chains=4)
+    check_linear_gaussian(kernel, 200, chains=3)
 
 
 def counts(x: Tensor) -> None:
@@ -155,7 +155,7 @@ def rough(x: Tensor) -> None:
 
 @pytest.mark.parametrize(
     ("kernel", "number", "chains"),
-    [pytest.param(NoUTurn(), 300, 4, marks=pytest.mark.slow), (PerDatum(6), 120, 16)],
+    [pytest.param(NoUTurn(), 150, 2, marks=pytest.mark.slow), (PerDatum(6), 120, 16)],
     ids=repr,
 )
 def test_latents_of_the_data_beside_a_shared_one(kernel: Kernel, number: int, chains: int) -> None:
