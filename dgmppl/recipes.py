@@ -54,7 +54,7 @@ class Recipe:
     program: Callable[..., nn.Module]
     objective: Objective = field(default_factory=ELBO)
     data: Callable[..., Any] = DIGITS
-    guide: Callable[[nn.Module], Any] | None = None
+    guide: Callable[[Any], Any] | None = None
     optimizer: Callable[..., torch.optim.Optimizer] = ADAM
     schedule: Callable[..., Any] | None = None
     clip_gradient: Callable[..., Any] | None = None

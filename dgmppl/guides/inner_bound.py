@@ -54,7 +54,8 @@ class InnerBound:
         num_particles: int,
     ):
         self.program, self.field, self.num_particles = program, field, num_particles
-        self.binding: Binding = bind(self._at(parameters), example)
+        found = bind(self._at(parameters), example)
+        self.binding: Binding = replace(found, program=program)  # no closure stays behind
 
     def _at(self, parameters: Tensor) -> _At:
         return _At(self.program, lambda _: self.field.draw(parameters))

@@ -34,7 +34,7 @@ class Update(nn.Module):
         """`[B, size]`, `[B, size]`, `[B, context]` → `[B, size]`."""
         length = slope.norm(dim=-1, keepdim=True) / math.sqrt(slope.shape[-1])
         inputs = (parameters, layer_norm(slope, slope.shape[-1:]), length.log1p(), context)
-        proposal, gate = self.net(torch.cat(inputs, -1)).chunk(2, -1)
+        proposal, gate = self.net(torch.cat(inputs, -1)).to(parameters.dtype).chunk(2, -1)
         return torch.lerp(proposal, parameters, gate.sigmoid())
 
 

@@ -112,8 +112,8 @@ def _check(binding: Binding, name: str, site: dict[str, Any]) -> None:
         others = [s.name for s in binding.latents if s.local]
         raise ProgramError(
             f"Latent site '{name}' is global: it lies outside the data plate. Expected one value a "
-            f"datum. Try sites={others} here, and Beside(amortized(…), AutoNormal(pyro.poutine."
-            f"block(program.model, expose=['{name}']))) for it."
+            f"datum. Try Beside(amortized(…, sites={others}), AutoNormal(pyro.poutine.block("
+            f"program.model, expose=['{name}'])))."
         )
     if binding.sites[name].kind is not Kind.EXPLICIT:
         raise ProgramError(

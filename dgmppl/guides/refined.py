@@ -70,9 +70,10 @@ class Refined(nn.Module, ABC):
     def path(self, *args: Any, **kwargs: Any) -> list[Tensor]:
         """λ of a batch at the start and after every step, each `[B, 2 D]`."""
         features = self.features(*args, **kwargs)
+        start = self.start(features).to(self.start.weight.dtype)  # in full precision under autocast
         x = kwargs or (args[0] if len(args) == 1 else args)
         with evaluating(self.bound.program):
-            return self.refine(x, features, self.start(features))
+            return self.refine(x, features, start)
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Draws every site for a batch, at the last λ.

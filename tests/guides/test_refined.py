@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 from typing import Any
 
 import pyro
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import dgmppl
 from dgmppl.guides import Amortized, Beside, Iterative, SemiAmortized
-from dgmppl.guides.refined import Refined
+from dgmppl.guides.prediction_errors import errors_size, prediction_errors
 from dgmppl.objectives import (
     ELBO,
     IWAE,
@@ -95,15 +95,28 @@ def test_every_step_of_ascent_raises_the_bound_up_to_the_evidence() -> None:
 def test_a_learned_update_raises_the_bound_step_by_step() -> None:
     """Told nothing of the data but slopes and errors, it climbs on data that it never saw."""
     program, x = LinearGaussian().requires_grad_(False), data(50)
-    guide = iterative(program, x, features=nn.Threshold(1e9, 0.0), steps=4, num_particles=5)
+    guide = iterative(program, x, features=nn.Threshold(1e9, 0.0), steps=3, num_particles=5)
     guided = program.with_guide(guide)
-    learn(guided, x, steps=150)
+    learn(guided, x, steps=120)
     fresh = data(200, seed=5)
     with torch.no_grad():
         bounds = [float(exact_bound(program, fresh, at).mean()) for at in guide.eval().path(fresh)]
     exact = float(program.log_evidence(fresh).mean())
     assert bounds == sorted(bounds)
     assert exact - bounds[-1] < 0.2 < 1 < exact - bounds[0]
+
+
+def test_in_training_a_datum_stops_after_any_number_of_steps() -> None:
+    program, x = LinearGaussian(), data(400)
+    guide = iterative(program, x, steps=4).train()
+    path = torch.stack(guide.path(x))
+    moved = (path[1:] != path[:-1]).any(-1)
+    assert (moved[1:] <= moved[:-1]).all()  # and none goes on
+    counts = torch.bincount(moved.sum(0), minlength=5)
+    assert counts[0] == 0 and ((counts[1:] - 100).abs() < 4 * 75**0.5).all()
+    with torch.no_grad():
+        path = torch.stack(guide.eval().path(x))
+    assert (path[1:] != path[:-1]).any(-1).all()
 
 
 def learn(program: Any, x: Any, steps: int) -> None:
@@ -180,7 +193,7 @@ def test_evidence_draws_and_checkpoints(kind: Any, vectorized: bool) -> None:
     assert dgmppl.diagnose(guided, x, 20, seed=0).k_hat.shape == (4,)
     assert dgmppl.generate(guided, 3)["x"].shape == (3, 3)
     assert dgmppl.generate(guided, x=x, posterior=True)["z"].shape == (4, 2)
-    twin = copy.deepcopy(guided)
+    twin = pickle.loads(pickle.dumps(guided))
     twin.load_state_dict(guided.state_dict())
     assert torch.equal(found.value, dgmppl.evidence(twin, x, number, seed=0).value)
     own = {name for name, _ in guided.named_parameters() if name.startswith("modules_found")}
@@ -290,6 +303,41 @@ def test_no_steps_are_the_amortised_guide() -> None:
     assert torch.equal(pairs[0].base_dist.scale, pairs[1].base_dist.scale)
 
 
+class Seen(dgmppl.Program):
+    """A matrix of counts in a plate of their own, some of them masked, and a number."""
+
+    def model(self, x: Any = None, n: int = 1) -> None:
+        with dgmppl.data_plate(x, n):
+            z = pyro.sample("z", Normal(0.0, 1.0))
+            pyro.sample("y", Normal(z, 1.0), obs=x["y"])
+            with pyro.plate("parts", 2, dim=-2), pyro.poutine.mask(mask=x["mask"]):
+                rate = z.exp()[..., None].expand(*z.shape, 3)
+                pyro.sample("counts", Poisson(rate).to_event(1), obs=x["counts"])
+
+
+def test_prediction_errors_are_means_over_draws_of_what_is_seen() -> None:
+    x = {
+        "y": torch.randn(4),
+        "counts": torch.randint(5, (2, 4, 3)).float(),
+        "mask": (torch.arange(8) % 3 > 0).reshape(2, 4),
+    }
+    program = Seen()
+    guided = program.with_guide(Amortized(program, Column(), x))
+    for number in (1, 5):
+        tables = dgmppl.weights(guided, x, number)
+        z = tables.runs[0].guide["z"]["value"].reshape(number, 4)
+        counts = x["counts"] - z[:, None, :, None].exp()
+        counts = torch.where(x["mask"][..., None], counts, 0.0).mean(0).movedim(1, 0).flatten(1)
+        expected = torch.cat([(x["y"] - z).mean(0)[:, None], counts], 1)
+        assert torch.allclose(prediction_errors(tables), expected, atol=1e-5)
+        assert errors_size(tables.binding) == expected.shape[1] == 7
+
+
+class Column(nn.Module):
+    def forward(self, x: dict[str, Tensor]) -> Tensor:
+        return x["y"][:, None]
+
+
 class Shared(dgmppl.Program):
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
         w = pyro.sample("w", Normal(0.0, 1.0))
@@ -323,5 +371,4 @@ def test_beside_another_guide() -> None:
     """The refined guide of all of its program's latents stands in a `Beside` as any other."""
     program, x = LinearGaussian(), data()
     guided = program.with_guide(Beside(semi(program, x)))
-    assert isinstance(guided.modules_found[0].modules_found[0], Refined)
     assert dgmppl.weights(guided, x, 3).log_q["z"].shape == (3, 4)
