@@ -11,8 +11,9 @@ pays β ‖h − sg(e)‖² to stay with its codes, which follow by ‖sg(h) −
 
 References:
     Neural Discrete Representation Learning, Aäron van den Oord, Oriol Vinyals, Koray Kavukcuoglu,
-    2017. https://arxiv.org/abs/1711.00937 Generating Diverse High-Fidelity Images with VQ-VAE-2,
-    Ali Razavi, Aäron van den Oord, Oriol Vinyals, 2019. https://arxiv.org/abs/1906.00446
+    2017. https://arxiv.org/abs/1711.00937
+    Generating Diverse High-Fidelity Images with VQ-VAE-2, Ali Razavi, Aäron van den Oord, Oriol
+    Vinyals, 2019. https://arxiv.org/abs/1906.00446
 """
 
 from __future__ import annotations
@@ -49,10 +50,8 @@ def encoder(halvings: int, channels: int, code_dim: int) -> nn.Module:
 
 def decoder(halvings: int, channels: int, code_dim: int, height: int) -> nn.Module:
     """The pixels' means, `[*batch code_dim positions] → [*batch 1 height width]`."""
-    layers = [
-        nn.Unflatten(2, (height >> halvings, -1)),
-        nn.Conv2d(code_dim, channels, 3, padding=1),
-    ]
+    first = nn.Conv2d(code_dim, channels, 3, padding=1)
+    layers: list[nn.Module] = [nn.Unflatten(2, (height >> halvings, -1)), first]
     for i in reversed(range(halvings)):
         out = channels if i else 1
         layers += [nn.ReLU(), nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1)]
@@ -67,13 +66,14 @@ class Recurrent(nn.Module):
         self.embedding = nn.Embedding(num_codes + 1, hidden_features)  # one more for the start
         self.position = nn.Parameter(torch.zeros(positions, hidden_features))
         self.gru = nn.GRU(hidden_features, hidden_features, batch_first=True)
+        self.dropout = nn.Dropout(0.3)  # codes are soon learned by heart
         self.logits = nn.Linear(hidden_features, num_codes)
 
     def forward(self, codes: Tensor) -> Tensor:
         """`[N positions] → [N positions num_codes]`."""
-        start = torch.full_like(codes[:, :1], self.logits.out_features)
-        before = self.embedding(torch.cat([start, codes[:, :-1]], -1))
-        return self.logits(self.gru(before + self.position)[0])
+        before = nn.functional.pad(codes[:, :-1], (1, 0), value=self.logits.out_features)
+        hidden, _ = self.gru(self.dropout(self.embedding(before) + self.position))
+        return self.logits(self.dropout(hidden))
 
 
 class VQVAE(dgmppl.Program):
@@ -101,7 +101,7 @@ class VQVAE(dgmppl.Program):
         code_dim: int = 4,
         halvings: int = 2,
         channels: int = 32,
-        hidden_features: int = 64,
+        hidden_features: int = 128,
         scale: float = 0.1,
         codebook: Callable[[int, int], Any] = nn.Embedding,
     ):
@@ -136,7 +136,7 @@ BASE = Recipe(
     objective=ELBO() + VectorQuantization("z", commitment=0.25),
     data=partial(load, name="digits", flatten=False),
     optimizer=partial(torch.optim.Adam, lr=3e-3),
-    epochs=100,
+    epochs=150,
 )
 
 recipes = {

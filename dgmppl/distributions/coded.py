@@ -14,7 +14,7 @@ from dgmppl.distributions.nearest import nearest
 __all__ = ["Coded"]
 
 
-class Codes(constraints.Constraint):
+class _Codes(constraints.Constraint):
     """Vectors that are among the codes `[K, D]`."""
 
     is_discrete = True
@@ -54,9 +54,9 @@ class Coded(TorchDistribution):
         super().__init__(base.batch_shape, event_shape, validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True)
-    def support(self) -> Codes:
+    def support(self) -> _Codes:
         """Events all of whose vectors are codes."""
-        return Codes(self.codes, len(self.event_shape))
+        return _Codes(self.codes, len(self.event_shape))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Coded:
         """The same distribution for a larger batch."""

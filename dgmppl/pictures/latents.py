@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 DRAWS = 64
-DISCRETE = ("Boolean", "Integer", "OneHot", "Multinomial")
 
 
 def latent_site(binding: Binding, name: str | None = None) -> Site:
@@ -138,7 +137,7 @@ def _data_dim(binding: Binding, site: Site) -> int:
 
 def is_discrete(site: Site) -> bool:
     """Whether a site's values are separate ones."""
-    return site.enumerable or any(kind in site.support for kind in DISCRETE)
+    return site.discrete
 
 
 def _average(values: list[Tensor], site: Site) -> Tensor:

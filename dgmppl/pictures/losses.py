@@ -40,7 +40,7 @@ def losses(history: History) -> Figure:
         raise PictureError(
             "Expected at least one step of learning, got an empty history. Try epochs=1."
         )
-    values = _curves(history, lambda row: {row.get("phase", "value"): row["value"]})
+    values = _curves(history, lambda row: {row.get("phase", "value"): row.get("value")})
     terms = _curves(
         history, lambda row: {_readable(k): v for k, v in row.items() if k not in PLACES}
     )

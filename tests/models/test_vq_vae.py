@@ -22,7 +22,7 @@ def small(**settings: Any) -> VQVAE:
 
 
 def test_no_code_is_told_by_itself_or_a_later_one() -> None:
-    net, codes = Recurrent(3, 4, 5), torch.tensor([[0, 2, 1, 1]])
+    net, codes = Recurrent(3, 4, 5).eval(), torch.tensor([[0, 2, 1, 1]])
     logits = net(codes)
     for i in range(4):
         other = codes.clone()
@@ -34,7 +34,7 @@ def test_no_code_is_told_by_itself_or_a_later_one() -> None:
 @pytest.mark.parametrize("codebook", [nn.Embedding, MovingCodebook])
 def test_the_evidence_is_below_the_sum_over_all_grids(codebook: Any) -> None:
     torch.manual_seed(0)
-    program, x = small(codebook=codebook, scale=1.0), torch.rand(5, 1, 4, 4)
+    program, x = small(codebook=codebook, scale=1.0).eval(), torch.rand(5, 1, 4, 4)
     grids = torch.tensor(list(itertools.product(range(3), repeat=4)))  # [81, 4]
     z = program.codebook.weight[grids][:, None].expand(-1, 5, -1, -1)
     tables = dgmppl.weights(program, x, 81, handlers=(Replay({"z": z.detach()}),))

@@ -38,6 +38,15 @@ def test_every_term_is_shown_by_name() -> None:
     assert figure.axes[0].get_ylabel() == "bound (nats a datum)"
 
 
+def test_a_phase_that_knows_no_bound_has_its_terms_only() -> None:
+    """Wake–sleep's sleep, say."""
+    result = history()
+    result.add("steps", {"step": 12, "epoch": 3, "batch": 0, "phase": "guide", "sleep": -4.0})
+    figure = pictures.losses(result)
+    assert list(lines(figure, 0)) == ["training data"]
+    assert list(lines(figure, 1)) == ["site x", "KL of z", "site sleep"]
+
+
 def test_a_constant_stays_what_it_is_under_smoothing() -> None:
     figure = pictures.losses(history(epochs=100))
     np.testing.assert_allclose(lines(figure, 0)["training data"][:, 1], -2.0)
