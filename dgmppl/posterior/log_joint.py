@@ -50,13 +50,13 @@ class LogJoint:
             rows = [{n: v[i : i + 1] for n, v in free.items()} for i in range(number)]
             return torch.cat([self(row) for row in rows])
         draw, log_det = self.draw(free)
-        tables = {name: draw.log_prob(site) for name, site in draw.model.items()}
+        tables = {n: draw.log_prob(s) for n, s in draw.model.items() if n not in log_det}
         for name, change in log_det.items():
             site = draw.model[name]
-            hidden = site["mask"] if site["mask"] is False else None
+            mask = site["mask"] if site["mask"] is False else None
             unscaled = draw.binding.data_scale(site["cond_indep_stack"])
-            tables[name] = draw.log_prob({**site, "mask": hidden})
-            tables[name] = tables[name] + draw.table({**site, "scale": unscaled}, change)
+            jacobian = draw.table({**site, "scale": unscaled}, change)
+            tables[name] = draw.log_prob({**site, "mask": mask}) + jacobian
         return self.total(tables)
 
     def draw(self, free: Mapping[str, Tensor]) -> tuple[Draw, dict[str, Tensor]]:

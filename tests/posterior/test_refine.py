@@ -57,19 +57,18 @@ def check_linear_gaussian(kernel: Kernel, number: int, chains: int, most: float 
         agrees(draws, "z", mean, exact.log_scale.exp().expand_as(mean), most)
 
 
-@pytest.mark.parametrize("kernel", [PerDatum(4), Langevin()], ids=repr)
-def test_it_is_the_exact_posterior_however_wrong_the_guide(kernel: Kernel) -> None:
-    check_linear_gaussian(kernel, 100, chains=16)
+@pytest.mark.parametrize(("kernel", "number"), [(PerDatum(4), 100), (Langevin(), 150)], ids=repr)
+def test_it_is_the_exact_posterior_however_wrong_the_guide(kernel: Kernel, number: int) -> None:
+    check_linear_gaussian(kernel, number, chains=20)
 
 
-@pytest.mark.parametrize(("kernel", "number"), [(NoUTurn(), 50), (Hamiltonian(), 100)], ids=repr)
-def test_pyro_kernels_find_it_too(kernel: Kernel, number: int) -> None:
-    check_linear_gaussian(kernel, number, chains=2, most=1.2)  # chains as short as these vary
+def test_the_kernels_of_pyro_find_it_too() -> None:
+    check_linear_gaussian(NoUTurn(), 40, chains=2, most=1.2)  # chains as short as these vary
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", [NoUTurn(), Hamiltonian()], ids=repr)
-def test_pyro_kernels_mix(kernel: Kernel) -> None:
+def test_the_kernels_of_pyro_mix(kernel: Kernel) -> None:
     check_linear_gaussian(kernel, 200, chains=3)
 
 
@@ -135,7 +134,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_constrained_latents_without_a_guide(name: str) -> None:
     case = CASES[name]
-    draws = refine(dgmppl.Pair(case.model), case.x, 100, kernel=MANY, num_chains=20, seed=0)
+    draws = refine(dgmppl.Pair(case.model), case.x, 60, kernel=MANY, num_chains=24, seed=0)
     agrees(draws, "z", case.mean, case.scale)
 
 
@@ -155,7 +154,7 @@ def rough(x: Tensor) -> None:
 
 @pytest.mark.parametrize(
     ("kernel", "number", "chains"),
-    [pytest.param(NoUTurn(), 150, 2, marks=pytest.mark.slow), (PerDatum(6), 120, 16)],
+    [pytest.param(NoUTurn(), 150, 2, marks=pytest.mark.slow), (PerDatum(4), 100, 20)],
     ids=repr,
 )
 def test_latents_of_the_data_beside_a_shared_one(kernel: Kernel, number: int, chains: int) -> None:
@@ -191,7 +190,7 @@ RAGGED = torch.tensor([[1.0, -2.0], [3.0, 9.0]]).double(), torch.tensor([2, 1])
 
 
 def test_hidden_latents_follow_their_prior() -> None:
-    draws = refine(Ragged(), RAGGED, 100, num_chains=16, kernel=MANY, seed=0)
+    draws = refine(Ragged(), RAGGED, 60, num_chains=20, kernel=MANY, seed=0)
     assert draws.posterior["z"].dims == ("chain", "draw", "data", "time")
     half = 0.5**0.5
     agrees(draws, "z", [[0.5, 1.5], [-1.0, 0.0]], [[half, half], [half, 1.0]])
