@@ -12,6 +12,7 @@ from dgmppl.data.pixels import (
     Pixels,
     StaticBinarisation,
 )
+from dgmppl.data.some_labels import SomeLabels, shown
 from dgmppl.data.sources import as_data
 from dgmppl.data.tensors import TensorData
 from dgmppl.data.toy import grid_centres, ring_centres
@@ -24,6 +25,7 @@ __all__ = [
     "Grey",
     "LoaderData",
     "Pixels",
+    "SomeLabels",
     "StaticBinarisation",
     "TensorData",
     "Tensors",
@@ -37,5 +39,6 @@ __all__ = [
     "map_tensors",
     "names",
     "ring_centres",
+    "shown",
     "to_device",
 ]
