@@ -25,7 +25,6 @@ from functools import partial
 
 import pyro
 import torch
-from pyro import poutine
 from pyro.distributions import Bernoulli, Categorical, Normal
 from torch import Tensor, nn
 
@@ -110,9 +109,8 @@ class HybridVAE(dgmppl.Program):
         in_view = x is None or shown(x["y"], self.num_classes)
         with dgmppl.data_plate(x, n):
             z = pyro.sample("z", Normal(torch.zeros(self.z_dim), 1.0).to_event(1))
-            with poutine.mask(mask=in_view):
-                label = Categorical(logits=self.classifier(z))
-                y = pyro.sample("y", label, obs=None if x is None else x["y"].clamp(min=0))
+            label = Categorical(logits=self.classifier(z)).mask(in_view)
+            y = pyro.sample("y", label, obs=None if x is None else x["y"].clamp(min=0))
             pixels = Bernoulli(logits=self.decoder(z)).to_event(1)
             return {"x": pyro.sample("x", pixels, obs=None if x is None else x["x"]), "y": y}
 
