@@ -68,6 +68,8 @@ class Recipe:
         parameters = inspect.signature(self.program).parameters
         sizes: dict[str, Any] = {}
         shape = getattr(data, "record", {}).get("shape")
+        if isinstance(shape, dict):  # of a mapping's first entry
+            shape = next(iter(shape.values()))
         if isinstance(shape, list) and shape:
             sizes = {
                 "data_dim": shape[-1],

@@ -14,6 +14,7 @@ from dgmppl.data.pixels import (
     Pixels,
     StaticBinarisation,
 )
+from dgmppl.data.some_labels import SomeLabels, shown
 from dgmppl.data.sources import as_data
 from dgmppl.data.tensors import TensorData
 from dgmppl.data.toy import grid_centres, ring_centres
@@ -27,6 +28,7 @@ __all__ = [
     "LoaderData",
     "MissingCompletelyAtRandom",
     "Pixels",
+    "SomeLabels",
     "StaticBinarisation",
     "TensorData",
     "Tensors",
@@ -41,5 +43,6 @@ __all__ = [
     "missing_as_nan",
     "names",
     "ring_centres",
+    "shown",
     "to_device",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 
 from dgmppl.data.images import IMAGE_SETS
 from dgmppl.data.pixels import Grey, Pixels
+from dgmppl.data.some_labels import SomeLabels
 from dgmppl.data.tensors import TensorData
 from dgmppl.data.toy import TOY_SETS
 
@@ -30,6 +32,7 @@ def load(
     split: str = "train",
     pixels: Pixels = GREY,
     *,
+    labels: SomeLabels | None = None,
     root: str | Path | None = None,
     flatten: bool = True,
     n: int | None = None,
@@ -55,6 +58,8 @@ def load(
         split: Which part.
         pixels: The treatment of pixels: `Grey()`, `DynamicBinarisation()`, `StaticBinarisation()`
             or `Dequantisation()`. Pictures only.
+        labels: `SomeLabels(100)` makes a batch a mapping {"x", "y"} that shows a program so many
+            labels of the training data, and none of other splits.
         root: The folder to look in first. Pictures only.
         flatten: Pictures as rows `[N, height·width]`, or else `[N, 1, height, width]`.
         n: How many points to draw, 10,000 unless told. Toy sets only.
@@ -74,6 +79,9 @@ def load(
         >>> len(digits), tuple(digits.values.shape), digits.image_shape
         (360, (360, 64), (1, 8, 8))
     """
+    if labels is not None:
+        data = load(name, split, pixels, root=root, flatten=flatten, n=n, seed=seed)
+        return labels(data) if split == "train" else replace(labels, number=0, copies=1)(data)
     if name in IMAGE_SETS:
         _refuse(name, "of fixed size", n=n, seed=seed)
         return _pictures(name, split, pixels, root, flatten)

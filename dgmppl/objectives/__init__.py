@@ -20,6 +20,7 @@ from dgmppl.objectives.per_role import PerRole
 from dgmppl.objectives.relaxed import Concrete, StraightThrough
 from dgmppl.objectives.renyi import Renyi
 from dgmppl.objectives.score_function import ScoreFunction
+from dgmppl.objectives.supervised import Supervised
 from dgmppl.objectives.vector_quantization import VectorQuantization
 from dgmppl.objectives.vimco import VIMCO
 from dgmppl.objectives.wake_sleep import ReweightedWakeSleep, WakeSleep
@@ -52,6 +53,7 @@ __all__ = [
     "ScoreFunction",
     "StickingTheLanding",
     "StraightThrough",
+    "Supervised",
     "VectorQuantization",
     "WakeSleep",
 ]
