@@ -65,7 +65,6 @@ BOUNDS: dict[str, Bound] = {
     "IWAE(5)": IWAE(5),
     "MIWAE(5)": MIWAE(5),
     "Renyi(5)": Renyi(5),
-    "CUBO(5)": CUBO(5),
 }
 
 #: Estimators; first the bound's own choice.
@@ -90,6 +89,7 @@ OTHERS: dict[str, Objective] = {
     "ExpectationMaximization()": ExpectationMaximization(),
     "WakeSleep()": WakeSleep(),
     "ReweightedWakeSleep(5)": ReweightedWakeSleep(5),
+    "CUBO(5)": CUBO(5),
 }
 
 #: Families of derived guides.

@@ -35,9 +35,9 @@ STEPS = 150
 
 def objective_of(bound: str, estimator: str) -> Objective:
     """A cell's objective. An upper bound moves the guide only, so the model follows IWAE beside."""
-    if bound in OTHERS:
-        return OTHERS[bound]
-    objective = replace(BOUNDS[bound], gradient=ESTIMATORS[estimator])
+    if bound not in OTHERS:
+        return replace(BOUNDS[bound], gradient=ESTIMATORS[estimator])
+    objective = OTHERS[bound]
     if isinstance(objective, CUBO):
         return PerRole(model=IWAE(num_particles=5), guide=objective)
     return objective

@@ -119,7 +119,7 @@ class Bound(Objective):
         w = self.adapted(estimator.tables(run, self, binding), progress)
         self._refuse_a_part(w)
         tempered = self._join(binding, self.log_weights(w, tempered=True))
-        surrogate = -self.direction * estimator.surrogate(self, w, *tempered, x, progress)
+        surrogate = -estimator.surrogate(self, w, *tempered, x, progress)
         with torch.no_grad():
             seen = estimator.reported(run, w)
             value = self.per_datum(seen, *self._join(binding, self.log_weights(seen)))

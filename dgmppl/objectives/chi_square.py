@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 from dgmppl.binding import Binding
-from dgmppl.objectives.objective import ObjectiveError, Phase
-from dgmppl.objectives.power_mean import PowerMean
+from dgmppl.objectives.objective import Loss, ObjectiveError, Phase, Progress
+from dgmppl.objectives.wake_sleep import WakeSleep, total
 
 __all__ = ["CUBO"]
 
 
 @dataclass(frozen=True)
-class CUBO(PowerMean):
-    """1/n log E_q[(p(x, z) / q(z|x))^n] ≥ log p(x), which the guide lowers.
+class CUBO(WakeSleep):
+    """1/n log E_q[w^n] ≥ log p(x), w = p(x, z) / q(z|x), which the guide lowers.
 
-    The guide learns to cover the posterior, for its weights must nowhere be large. The model stays
-    as it is, since an upper bound that falls says nothing good of log p(x): to learn both, give
-    each its own, `PerRole(model=IWAE(num_particles=50), guide=CUBO())`. From finitely many draws
-    the reported value lies below the bound on average, the further the worse the guide.
+    The guide learns to cover the posterior, for w must nowhere be large. Its gradient is
+
+        ∇ 1/n log E_q[w^n] = −(n−1)/n E_q[w^n ∇ log q] / E_q[w^n] ≈ −(n−1)/n Σ_k w̃_k ∇ log q(z_k|x)
+
+    with w̃ ∝ w^n, normalised for each datum by itself. No gradient passes through the draws, so
+    that any guide with a density serves; and a path gradient of the logarithm of finitely many
+    weights would be worse than noisy: it falls for ever as the guide leaves the posterior.
+
+    The model stays as it is, since an upper bound that falls says nothing good of log p(x): to
+    learn both give each its own, `PerRole(model=IWAE(num_particles=50), guide=CUBO())`. From
+    finitely many draws the reported value lies below the bound on average, the further the worse
+    the guide.
 
     Arguments:
         num_particles: K, draws a datum; at least 2.
-        order: n ≥ 1; 2 bounds the χ² divergence.
-        gradient: The estimator; `None` chooses.
-        temper: Powers on sites.
+        order: n > 1.
 
     References:
         Variational Inference via χ Upper Bound Minimization, Adji Dieng et al., 2017.
@@ -41,34 +51,39 @@ class CUBO(PowerMean):
     direction = -1.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.order < 1 or self.num_particles < 2:
+        if self.order <= 1 or self.num_particles < 2:
             raise ValueError(
-                "Expected an order of at least 1 and at least 2 particles, got "
+                "Expected an order above 1 and at least 2 particles, got "
                 f"{self.order} and {self.num_particles}. Try CUBO(num_particles=50, order=2)."
             )
 
-    @property
-    def power(self) -> float:
-        """The order n."""
-        return self.order
-
     def check(self, binding: Binding) -> None:
-        """As for every bound; and a guide that has something to learn."""
+        """As for wake–sleep; and a guide that has something to learn."""
         super().check(binding)
         if not binding.roles.get("guide"):
-            raise ObjectiveError("CUBO moves the guide, and this guide has no parameter.")
+            raise ObjectiveError(
+                "CUBO moves the guide, and this guide has no parameter. Try an amortised one."
+            )
 
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
         """One player: the guide."""
-        return (Phase(("guide", *self._estimator(binding).roles), self.loss),)
+        return (Phase(("guide",), self.loss),)
+
+    def loss(self, binding: Binding, x: Any, progress: Progress) -> Loss:
+        """Minus the weighted sum of log q."""
+        n, w = self.order, self._weights(binding, x, progress)
+        log_q = total(w.log_q)
+        log_w = n * (total(w.log_p) - log_q).detach()
+        surrogate = -(n - 1) / n * (torch.softmax(log_w, 0) * log_q).sum(0).mean()
+        bound = (torch.logsumexp(log_w, 0) - math.log(len(log_w))).mean() / n
+        observed = {name: t.detach().mean() for name, t in w.log_p.items() if name not in w.log_q}
+        return Loss(surrogate, bound, observed)
 
     @property
     def formula(self) -> str:
         """The bound."""
-        n, note = f"{self.order:g}", self._note()
-        bound = f"min over q: 1/{n} log E_q[(p(x,z)/q(z|x))^{n}], K = {self.num_particles}"
-        return bound + (f", {note}" if note else "")
+        n = f"{self.order:g}"
+        return f"min over q: 1/{n} log E_q[(p(x,z)/q(z|x))^{n}], K = {self.num_particles}"
 
     @property
     def latex(self) -> str:

@@ -64,7 +64,7 @@ class Scored(Estimator):
             found = self._credits_of_log_average(bound, w, local.detach(), shared.detach(), names)
         for credit in found:
             expected, loss = self.expected(credit, x, progress)
-            total = total + credit.advantage(expected) - bound.direction * loss
+            total = total + credit.advantage(expected) - loss
         return total
 
     def _credits_of_log_average(

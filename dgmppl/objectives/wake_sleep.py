@@ -21,7 +21,7 @@ from dgmppl.objectives.objective import (
 )
 from dgmppl.weights import Weights, weights
 
-__all__ = ["ReweightedWakeSleep", "WakeSleep"]
+__all__ = ["ReweightedWakeSleep", "WakeSleep", "total"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class WakeSleep(Objective):
     def wake(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Minus the guide's average of log p(x, z)."""
         w = self._weights(binding, x, progress)
-        return _loss(w, -_total(w.log_p).mean())
+        return _loss(w, -total(w.log_p).mean())
 
     def sleep(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Minus log q at dreams."""
@@ -139,7 +139,7 @@ class ReweightedWakeSleep(WakeSleep):
     def wake(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Minus the weighted sums; neither reaches the other's parameters through the draws."""
         w = self._weights(binding, x, progress)
-        log_p, log_q = _total(w.log_p), _total(w.log_q)
+        log_p, log_q = total(w.log_p), total(w.log_q)
         share = torch.softmax((log_p - log_q).detach(), 0)
         gain = log_p + log_q if self.guide_wakes else log_p
         return _loss(w, -(share * gain).sum(0).mean())
@@ -160,7 +160,7 @@ class ReweightedWakeSleep(WakeSleep):
         )
 
 
-def _total(tables: dict[str, Tensor]) -> Tensor:
+def total(tables: dict[str, Tensor]) -> Tensor:
     """A sum over sites, `[K, B]`."""
     first, *rest = tables.values()
     return sum(rest, first)
@@ -168,7 +168,7 @@ def _total(tables: dict[str, Tensor]) -> Tensor:
 
 def _loss(w: Weights, surrogate: Tensor) -> Loss:
     """The surrogate, and the bound of these draws with its terms."""
-    log_p, log_q = _total(w.log_p).detach(), _total(w.log_q).detach()
+    log_p, log_q = total(w.log_p).detach(), total(w.log_q).detach()
     bound = (torch.logsumexp(log_p - log_q, 0) - math.log(len(log_p))).mean()
     observed = {n: t.detach().mean() for n, t in w.log_p.items() if n not in w.log_q}
     return Loss(surrogate, bound, observed)
