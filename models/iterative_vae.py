@@ -67,7 +67,7 @@ class IterativeVAE(dgmppl.Program):
 
 
 def semi_amortised(
-    program: IterativeVAE, steps: int = 5, rate: float = 0.1, num_particles: int = 5
+    program: IterativeVAE, steps: int = 5, rate: float = 0.1, num_particles: int = 4
 ) -> SemiAmortized:
     """Gradient ascent from an amortised start."""
     return SemiAmortized(
@@ -80,7 +80,7 @@ def semi_amortised(
     )
 
 
-def iterative(program: IterativeVAE, steps: int = 5, num_particles: int = 5) -> Iterative:
+def iterative(program: IterativeVAE, steps: int = 5, num_particles: int = 10) -> Iterative:
     """A learned update of an amortised start."""
     width = program.hidden_features
     return Iterative(
@@ -101,14 +101,14 @@ recipes = {
         program=IterativeVAE,
         guide=iterative,
         optimizer=adam,
-        epochs=30,
+        epochs=60,
         about="VAE whose guide improves itself by a learned update, 5 steps",
     ),
     "semi-amortised-vae": Recipe(
         program=IterativeVAE,
         guide=semi_amortised,
         optimizer=adam,
-        epochs=30,
+        epochs=60,
         about="VAE whose guide climbs each datum's own bound, 5 steps from an amortised start",
     ),
 }

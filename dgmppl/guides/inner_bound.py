@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from pyro import poutine
+from pyro.distributions import Normal
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
 from dgmppl.guides.mean_field import MeanField
+from dgmppl.guides.mirrored import Mirrored
 from dgmppl.weights import Weights, weights
 
 __all__ = ["InnerBound"]
@@ -42,7 +44,8 @@ class InnerBound:
         field: The family of q.
         example: A batch.
         parameters: λ of the example's data, `[B, 2 D]`.
-        num_particles: Draws a datum for the expectation.
+        num_particles: Draws a datum for the expectation, the second half mirroring the first (not
+            where particles are looped over).
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class InnerBound:
         self.binding: Binding = replace(found, program=program)  # no closure stays behind
 
     def _at(self, parameters: Tensor) -> _At:
-        return _At(self.program, lambda _: self.field.draw(parameters))
+        side_by_side = self.num_particles > 1 and getattr(self.program, "vectorized", True)
+        normal = Mirrored if side_by_side else Normal
+        return _At(self.program, lambda _: self.field.draw(parameters, normal))
 
     def tables(self, x: Any, parameters: Tensor) -> Weights:
         """The weight tables of fresh draws at λ."""

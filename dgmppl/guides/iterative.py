@@ -60,7 +60,7 @@ class Iterative(Refined):
         hidden_features: Width of the update's two hidden layers.
         errors: A network from prediction errors `[B, E]`, all observed sites side by side, to what
             the update is told of them `[B, G]`; `None` leaves them out.
-        num_particles: Draws a datum for each slope.
+        num_particles: Draws a datum for each slope, in mirrored pairs.
 
     Raises:
         ProgramError: If errors are wanted of a site whose distribution has no mean.
@@ -88,7 +88,7 @@ class Iterative(Refined):
         steps: int = 5,
         hidden_features: int = 200,
         errors: nn.Module | None = None,
-        num_particles: int = 1,
+        num_particles: int = 2,
     ):
         super().__init__(program, features, example, steps=steps, num_particles=num_particles)
         self.errors = errors

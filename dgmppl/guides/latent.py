@@ -98,7 +98,7 @@ class Latent:
         if reshaped and isinstance(fn, Independent) and isinstance(fn.base_dist, Normal):
             batch, normal = fn.batch_shape, fn.base_dist  # keeps its closed-form KL
             loc, scale = (t.reshape(batch + shape) for t in (normal.loc, normal.scale))
-            fn, reshaped = Normal(loc, scale).to_event(len(shape)), False
+            fn, reshaped = type(normal)(loc, scale).to_event(len(shape)), False
         steps = [ReshapeTransform(torch.Size([self.size]), shape, cache_size=1)] if reshaped else []
         if self.bijection is not None:
             steps.append(self.bijection.with_cache(1))  # a fresh one: draws are scored as drawn

@@ -33,11 +33,12 @@ class MeanField:
         """D, how many numbers all sites of a datum have together, unconstrained."""
         return sum(latent.size for latent in self.latents)
 
-    def draw(self, parameters: Tensor) -> dict[str, Tensor]:
+    def draw(self, parameters: Tensor, normal: type[Normal] = Normal) -> dict[str, Tensor]:
         """Samples every site.
 
         Arguments:
             parameters: λ, `[B, 2 D]`.
+            normal: How its Gaussians are drawn.
 
         Returns:
             Site → its values, `[*batch, *event]`.
@@ -47,7 +48,7 @@ class MeanField:
         with self.rows.plate(len(parameters)):
             return {
                 latent.name: pyro.sample(
-                    latent.name, latent.place(Normal(loc, log_scale.exp()).to_event(1))
+                    latent.name, latent.place(normal(loc, log_scale.exp()).to_event(1))
                 )
                 for latent, loc, log_scale in zip(self.latents, locs, log_scales, strict=True)
             }

@@ -34,7 +34,8 @@ class Refined(nn.Module, ABC):
         features: A network called with the batch as the guide is; its value is `[B, F]`.
         example: A batch to look at the model with.
         steps: Number of steps; 0 is the amortised guide that they start from.
-        num_particles: Draws a datum for the slope of the evidence lower bound in each step.
+        num_particles: Draws a datum for the slope of the evidence lower bound in each step, in
+            mirrored pairs.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Refined(nn.Module, ABC):
     ):
         super().__init__()
         at_least("a number of steps", steps, 0, "steps=5")
-        at_least("a number of particles", num_particles, 1, "num_particles=1")
+        at_least("a number of particles", num_particles, 1, "num_particles=2")
         if not hasattr(program, "model"):
             raise ProgramError(
                 f"Expected a program, whose parameters {type(self).__name__} shares, got "

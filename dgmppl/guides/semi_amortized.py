@@ -31,7 +31,7 @@ class SemiAmortized(Refined):
         rate: ρ; stable below 2 / (largest curvature of log p(x, z)).
         momentum: γ.
         clip: Longest slope of a datum.
-        num_particles: Draws a datum for each slope.
+        num_particles: Draws a datum for each slope, in mirrored pairs.
 
     References:
         Semi-Amortized Variational Autoencoders, Yoon Kim, Sam Wiseman, Andrew Miller, David Sontag,
@@ -61,7 +61,7 @@ class SemiAmortized(Refined):
         rate: float = 0.05,
         momentum: float = 0.5,
         clip: float = 5.0,
-        num_particles: int = 1,
+        num_particles: int = 2,
     ):
         super().__init__(program, features, example, steps=steps, num_particles=num_particles)
         self.rate, self.momentum, self.clip = rate, momentum, clip

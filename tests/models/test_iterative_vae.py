@@ -29,7 +29,7 @@ def test_the_guides_are_exchanged_from_outside() -> None:
 @cache
 def learned(name: str, seed: int = 0) -> Any:
     """A recipe learned on digits, and beside it the plain amortised VAE: equal epochs and rates."""
-    plain = Recipe(program=VAE, optimizer=recipes[NAMES[0]].optimizer, epochs=30)
+    plain = Recipe(program=VAE, optimizer=recipes[NAMES[0]].optimizer, epochs=60)
     recipe, data = {**recipes, "vae": plain}[name], DIGITS(split="train")
     torch.manual_seed(seed)
     run = dgmppl.fit(
@@ -86,4 +86,4 @@ def test_the_gap_is_below_the_amortised_one(name: str) -> None:
     (plain, plain_many), (refined, refined_many) = (bounds(learned(n), x) for n in ("vae", name))
     print(f"vae {plain:.2f} {plain_many:.2f}   {name} {refined:.2f} {refined_many:.2f}")
     assert refined > plain
-    assert refined_many - refined < plain_many - plain - 0.03
+    assert refined_many - refined < plain_many - plain - 0.05
