@@ -40,5 +40,6 @@ def perplexity(indices: Tensor, num_codes: int) -> Tensor:
         >>> perplexity(torch.tensor([0, 0, 3, 3]), 8)
         tensor(2.)
     """
-    share = torch.bincount(indices.flatten(), minlength=num_codes) / indices.numel()
+    each = torch.full((indices.numel(),), 1 / indices.numel(), device=indices.device)
+    share = each.new_zeros(num_codes).index_add_(0, indices.flatten(), each)
     return (-torch.xlogy(share, share).sum()).exp()

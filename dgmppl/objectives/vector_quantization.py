@@ -13,7 +13,7 @@ from dgmppl.distributions import Quantized, perplexity
 from dgmppl.networks import MovingCodebook
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
 from dgmppl.program import guide_of
-from dgmppl.traces import isolated, sample_sites, trace
+from dgmppl.traces import isolated, module_device, sample_sites, trace
 
 __all__ = ["VectorQuantization"]
 
@@ -29,7 +29,7 @@ class VectorQuantization(Objective):
 
     Arguments:
         site: The site whose guide distribution is `Quantized`.
-        commitment: β, per nat.
+        commitment: β, in nats for a unit of squared distance.
 
     References:
         Neural Discrete Representation Learning, Aäron van den Oord, Oriol Vinyals, Koray
@@ -63,7 +63,7 @@ class VectorQuantization(Objective):
 
     def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
         """Nothing: it is no part of the bound."""
-        return torch.zeros(())
+        return torch.zeros((), device=module_device(binding.program))
 
     def loss(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Squared distances a datum, and codes in use."""
@@ -83,7 +83,7 @@ class VectorQuantization(Objective):
         for part in binding.program.modules():
             if isinstance(part, MovingCodebook) and part.weight is fn.codes:
                 part.update(fn.vectors.detach(), fn.indices)
-        return Loss(torch.zeros(()), None, {})
+        return Loss(fn.codes.new_zeros(()), None, {})
 
     def _drawn(self, binding: Binding, x: Any) -> Quantized:
         """The guide's distribution at the site."""

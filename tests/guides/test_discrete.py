@@ -8,7 +8,13 @@ from typing import Any
 import pyro
 import pytest
 import torch
-from pyro.distributions import Bernoulli, Categorical, Normal, OneHotCategorical
+from pyro.distributions import (
+    Bernoulli,
+    Categorical,
+    Normal,
+    OneHotCategorical,
+    OneHotCategoricalStraightThrough,
+)
 from statistics_of import agree, exact_gradient, gradients
 from torch import Tensor, nn
 
@@ -143,6 +149,7 @@ PRIORS: dict[str, tuple[Callable[[], Any], tuple[int, ...], int]] = {
     "category": (lambda: Categorical(torch.ones(4)), (), 4),
     "categories": (lambda: Categorical(torch.ones(2, 3, 4)).to_event(2), (2, 3), 24),
     "one-hot": (lambda: OneHotCategorical(torch.ones(4)), (4,), 4),
+    "straight-through": (lambda: OneHotCategoricalStraightThrough(torch.ones(4)), (4,), 4),
     "one-hots": (lambda: OneHotCategorical(torch.ones(3, 4)).to_event(1), (3, 4), 12),
 }
 
@@ -157,7 +164,7 @@ def test_every_kind_and_shape(name: str, particles: int) -> None:
     guide = Amortized(program, net, x)
     assert guide.latents["z"].size == size
     found = dgmppl.weights(program.with_guide(guide), x, particles)
-    site, batch = found.runs[0].guide["z"], (5, 3)[-1:] if particles == 1 else (5, 3)
+    site, batch = found.runs[0].guide["z"], (3,) if particles == 1 else (particles, 3)
     assert site["value"].shape == (*batch, *event_shape)
     assert site["value"].dtype == make().sample().dtype
     assert found.log_q["z"].shape == (particles, 3) and "z" in found.divergences
