@@ -6,12 +6,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Transform, constraints
 
-from dgmppl.guides.flow import around_one
-from dgmppl.guides.tanh_root import tanh_root
+from dgmppl.guides.tanh_root import rising, tanh_root
 
 __all__ = ["InvertiblePlanar"]
-
-STEEPEST = 0.999  # keeps wᵀû off −1, where the map has no inverse
 
 
 class InvertiblePlanar(Transform):
@@ -42,10 +39,7 @@ class InvertiblePlanar(Transform):
 
     def __init__(self, u: Tensor, w: Tensor, b: Tensor):
         super().__init__(cache_size=1)
-        along = (w * u).sum(-1)
-        length = w.square().sum(-1) + torch.finfo(w.dtype).tiny
-        self.slope = STEEPEST * (around_one(along) - 1)
-        u = u + ((self.slope - along) / length).unsqueeze(-1) * w
+        u, self.slope = rising(u, w)
         self.maps = [*zip(u.unbind(-2), w.unbind(-2), b.unbind(-1), strict=True)]
         self._known: tuple[Tensor | None, Tensor | None] = (None, None)  # an x, every map's tanh
 

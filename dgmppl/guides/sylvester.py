@@ -12,14 +12,13 @@ from dgmppl.guides.basis import Basis, Orthogonal
 from dgmppl.guides.family import Family, at_least
 from dgmppl.guides.flow import Flow, Layer, gentle
 from dgmppl.guides.invertible_sylvester import InvertibleSylvester
+from dgmppl.guides.tanh_root import rising
 
 __all__ = ["Sylvester"]
 
-LARGEST = 0.9995  # of a diagonal entry: keeps the product of two off −1
-
 
 class SylvesterLayer(Layer):
-    """Features → Sylvester maps, all linear in the features but for the bounds of diagonals.
+    """Features → Sylvester maps, all linear in the features but for a bound on R's diagonal.
 
     One matrix a map gives R above its diagonal and R̃ below. At first R is small, R̃'s diagonal is
     not.
@@ -40,14 +39,11 @@ class SylvesterLayer(Layer):
         both, diagonal, bias = self.linear(features).split(self.sizes, -1)
         diagonal, bias = (t.unflatten(-1, (-1, self.columns)) for t in (diagonal, bias))
         both = both.unflatten(-1, (-1, self.columns, self.columns))
-        outer = _triangle(both, both.diagonal(dim1=-2, dim2=-1))
-        inner = _triangle(both.mT, diagonal)
+        own = both.diagonal(dim1=-2, dim2=-1)
+        free, _ = rising(own.unsqueeze(-1), diagonal.unsqueeze(-1))
+        outer = both.triu(1) + torch.diag_embed(free.squeeze(-1))
+        inner = both.mT.triu(1) + torch.diag_embed(diagonal)
         return InvertibleSylvester(self.bases(features), outer, inner, bias)
-
-
-def _triangle(above: Tensor, diagonal: Tensor) -> Tensor:
-    """What lies above the diagonal, with another diagonal bounded by ±1."""
-    return above.triu(1) + torch.diag_embed(LARGEST * diagonal.tanh())
 
 
 @dataclass(frozen=True)

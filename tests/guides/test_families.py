@@ -30,6 +30,7 @@ from dgmppl.guides import (
     Sylvester,
     Triangular,
 )
+from dgmppl.guides.basis import Basis
 from dgmppl.guides.tanh_root import tanh_root
 from dgmppl.objectives import (
     ELBO,
@@ -224,6 +225,20 @@ def test_a_map_its_determinant_and_the_derivatives_of_its_inverse(family: Family
     assert torch.autograd.gradcheck(back, (y.requires_grad_(), features), atol=1e-4)
 
 
+@pytest.mark.parametrize("basis", [Orthogonal(16), Reflected(3), Triangular()], ids=repr)
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+def test_columns_are_orthonormal(basis: Basis, dtype: torch.dtype) -> None:
+    """Far from where learning starts, too."""
+    network = basis.network(features=5, size=20, depth=3).to(dtype)
+    for parameter in network.parameters():
+        parameter.data = torch.randn_like(parameter)
+    with torch.no_grad():
+        for columns in network(torch.randn(7, 5, dtype=dtype)):
+            unit = torch.eye(basis.number(20), dtype=dtype)[:, None]
+            error = columns.project(columns.embed(unit)) - unit
+            assert error.abs().max() < 50 * torch.finfo(dtype).eps
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
 def test_the_roots_of_tanh_equations(dtype: torch.dtype) -> None:
     """Down to slopes where the left side is almost flat, and up to the steepest."""
@@ -237,7 +252,15 @@ def test_the_roots_of_tanh_equations(dtype: torch.dtype) -> None:
 
 
 def test_settings_out_of_range() -> None:
-    for wrong in (lambda: LowRank(0), lambda: Mixture(1), lambda: Planar(0), lambda: Spline(1)):
+    for wrong in (
+        lambda: LowRank(0),
+        lambda: Mixture(1),
+        lambda: Planar(0),
+        lambda: Spline(1),
+        lambda: Sylvester(0),
+        lambda: Orthogonal(0),
+        lambda: Reflected(0),
+    ):
         with pytest.raises(ValueError, match=r"Expected .* got .* Try"):
             wrong()
     for family in (InverseAutoregressive(), Coupling()):
