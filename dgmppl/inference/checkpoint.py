@@ -52,15 +52,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"Expected a checkpoint at {path}, found none. Try a run's directory."
         )
+    content = path.read_bytes()  # at once: while it is read, another may take its place
     try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError) as error:
+        tensors = safetensors.torch.load(content)
+    except safetensors.SafetensorError as error:
         raise CheckpointError(
             f"Checkpoint {path} is cut short or damaged ({error}). Try another checkpoint of the "
             "run, or start anew."
         ) from error
+    length = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     if not metadata.get("format", "").startswith("dgmppl "):
         raise CheckpointError(
             f"Expected a checkpoint of dgmppl at {path}, got another safetensors file."
