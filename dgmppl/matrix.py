@@ -26,6 +26,7 @@ from dgmppl.guides import (
     Mixture,
     Planar,
     Spline,
+    Sylvester,
 )
 from dgmppl.objectives import (
     CUBO,
@@ -100,6 +101,7 @@ FAMILIES = (
     Mixture(),
     Householder(),
     Planar(),
+    Sylvester(),
     InverseAutoregressive(),
     Coupling(),
     Spline(),

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import dgmppl
+from dgmppl.matrix import matrix
+from dgmppl.models.helmholtz_machine import HelmholtzMachine
 from dgmppl.workspace import resolve
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +36,15 @@ def test_the_readme_runs_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     names["x"] = names["test"].first(5).draw()
     exec(inspect, names)
     assert torch.isfinite(names["images"]).all()
+
+
+def test_the_readme_shows_the_matrix() -> None:
+    machine = HelmholtzMachine(data_dim=4, layers=(3, 2))
+    printed = str(matrix(machine, torch.ones(3, 4), {"own": machine})).partition("\n1:")[0]
+    expected = "\n".join(line.rstrip() for line in printed.splitlines()).strip()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("<!-- matrix -->")[2].partition("<!-- /matrix -->")[0]
+    assert shown.strip().strip("`").strip() == expected
 
 
 PAIR = """
