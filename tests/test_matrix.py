@@ -30,6 +30,9 @@ from dgmppl.objectives import (
 # Share of the nats between the start and the maximum of the exact evidence that may be left: the
 # relaxed estimators are biased, and wake–sleep descends no bound.
 UNBIASED, BIASED = 0.1, 0.5
+# A derived guide that cannot hold the posterior has an optimum of its own: the evidence is to rise.
+RISES = 0.95
+UNHELD = ("mixed", "global and local")
 STEPS = 150
 
 
@@ -103,7 +106,8 @@ def check(kind: str, guide: str, bound: str, estimator: str) -> None:
     except ObjectiveError as error:
         assert "Try" in str(error) or "moves" in str(error)
         return
-    assert left(kind, model, program, objective) < tolerance(objective)
+    most = RISES if guide != "own" and kind in UNHELD else tolerance(objective)
+    assert left(kind, model, program, objective) < most
 
 
 QUICK = [(b, e) for b in ("ELBO()", "IWAE(5)") for e in ESTIMATORS] + [(o, "") for o in OTHERS]
