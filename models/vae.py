@@ -38,7 +38,7 @@ from dgmppl.guides import (
 from dgmppl.objectives import ELBO, IWAE, DoublyReparameterized, StickingTheLanding
 from dgmppl.recipes import Recipe
 
-__all__ = ["VAE", "GaussianCode", "flow", "recipes"]
+__all__ = ["VAE", "GaussianCode", "flow_guide", "recipes"]
 
 
 def trunk(in_features: int, hidden_features: int) -> nn.Sequential:
@@ -100,14 +100,15 @@ class VAE(GaussianCode):
             return pyro.sample("z", Normal(loc, log_scale.exp()).to_event(1))
 
 
-def flow(program: GaussianCode, family: Family, hidden_features: int = 200) -> Amortized:
+def flow_guide(program: GaussianCode, family: Family, hidden_features: int = 200) -> Amortized:
     """q(z|x) of any family, on the encoder's hidden layers."""
     features = trunk(program.data_dim, hidden_features)
     return Amortized(program, features, torch.zeros(1, program.data_dim), family=family)
 
 
 def flow_vae(family: Family, about: str) -> Recipe:
-    return Recipe(program=GaussianCode, guide=partial(flow, family=family), about=about)
+    """The same model with another guide."""
+    return Recipe(program=GaussianCode, guide=partial(flow_guide, family=family), about=about)
 
 
 recipes = {
@@ -129,7 +130,11 @@ recipes = {
     "planar-vae": flow_vae(Planar(depth=16), "VAE with 16 planar maps in its posterior"),
     "householder-vae": flow_vae(Householder(number=4), "VAE with reflections in its posterior"),
     "sylvester-vae": flow_vae(Sylvester(), "VAE with orthogonal Sylvester maps in its posterior"),
-    "iaf-vae": flow_vae(InverseAutoregressive(), "VAE with an inverse autoregressive posterior"),
-    "coupling-vae": flow_vae(Coupling(), "VAE with affine couplings in its posterior"),
+    "iaf-vae": flow_vae(
+        InverseAutoregressive(hidden_features=200), "VAE with an inverse autoregressive posterior"
+    ),
+    "coupling-vae": flow_vae(
+        Coupling(hidden_features=200), "VAE with affine couplings in its posterior"
+    ),
     "spline-vae": flow_vae(Spline(), "VAE with a spline a coordinate in its posterior"),
 }

@@ -52,7 +52,7 @@ class InverseAutoregressive(Chain):
     """A Gaussian sent through maps z_d ↦ μ(z_<d, x) + σ(z_<d, x) z_d, the order turned in between.
 
     Draws and their scores take one pass of the networks; a value drawn elsewhere (as under
-    `StickingTheLanding` and `DoublyReparameterized`) takes D passes.
+    `StickingTheLanding` and `DoublyReparameterized`) takes D small steps a map.
 
     Arguments:
         depth: Number of maps.
