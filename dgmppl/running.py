@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 from pyro.poutine.messenger import Messenger
-from torch import Tensor, nn
+from torch import Tensor
 
 from dgmppl.binding import Binding
 from dgmppl.draw import Draw
 from dgmppl.handlers import Impose, Replay, StopGradient
 from dgmppl.handlers.detach import detached, with_fixed_parameters
+from dgmppl.lowering import Repetition
 from dgmppl.program import guide_of
 from dgmppl.traces import module_device, sample_sites, subsample_sites, trace
 
@@ -45,15 +47,16 @@ def run_both(
     rows: dict[str, Tensor] = {}
     if guide is not None:
         replay = Replay({**_rows(binding, x), **held})
-        random = _random_state(binding.program) if fixed_scores else {}
-        guide_trace = trace(guide, x, handlers=(replay, StopGradient(stopped), *handlers))
+        draws = Repetition(module_device(binding.program))
+        with draws.first() if fixed_scores else nullcontext():
+            guide_trace = trace(guide, x, handlers=(replay, StopGradient(stopped), *handlers))
         drawn = sample_sites(guide_trace)
         rows = {n: s["value"] for n, s in subsample_sites(guide_trace).items()}
     values = {n: s["value"] for n, s in drawn.items()}
     scored = drawn
     if fixed_scores and guide is not None:
         values = {n: v.view_as(v) for n, v in values.items()}
-        again = partial(_again, binding, x, random, (replay, *handlers))
+        again = partial(_again, binding, x, draws, (replay, *handlers))
         scored = _fixed(binding, drawn, values, again, shared_globals)
     replay = Replay({**values, **rows})
     model: Any = binding.program.model
@@ -70,26 +73,14 @@ def _rows(binding: Binding, x: Any) -> dict[str, Tensor]:
     return {name: sites[name]["value"] for name in binding.aligned}
 
 
-def _random_state(program: nn.Module) -> dict[torch.device, Tensor]:
-    """The states of the generators that a program draws from."""
-    states = {torch.device("cpu"): torch.get_rng_state()}
-    if (device := module_device(program)).type == "cuda":
-        states[device] = torch.cuda.get_rng_state(device)
-    return states
-
-
 def _again(
     binding: Binding,
     x: Any,
-    random: dict[torch.device, Tensor],
+    draws: Repetition,
     handlers: tuple[Messenger, ...],
     values: dict[str, Tensor],
 ) -> dict[str, dict[str, Any]]:
-    """The guide's sites at values, from the same random state, with its parameters detached."""
-    for device, state in random.items():
-        torch.set_rng_state(state) if device.type == "cpu" else torch.cuda.set_rng_state(
-            state, device
-        )
+    """The guide's sites at values, by the same random numbers, with its parameters detached."""
     guide: Any = guide_of(binding.program)
 
     def scored() -> dict[str, dict[str, Any]]:
@@ -97,7 +88,8 @@ def _again(
         sites = sample_sites(trace(guide, x, handlers=(Impose(values), *handlers)))
         return {n: {**s, "log_density": s["fn"].log_prob(s["value"])} for n, s in sites.items()}
 
-    return with_fixed_parameters(binding.program, scored)
+    with draws.again():
+        return with_fixed_parameters(binding.program, scored)
 
 
 def _fixed(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Cyclic", "Linear", "Schedule", "setting_at"]
+__all__ = ["Clock", "Cyclic", "Linear", "Schedule", "setting_at"]
 
 
 @runtime_checkable
@@ -72,6 +73,33 @@ class Cyclic:
         return f"({self.start:g}→{self.stop:g} every {self.period:g} epochs)"
 
 
-def setting_at(setting: float | Schedule, epoch: float) -> float:
+@dataclass(frozen=True)
+class Clock:
+    """An epoch that notes which schedules are read, and may answer with numbers given beforehand.
+
+    So a graph that was recorded at one epoch serves every other.
+
+    Arguments:
+        epoch: The epoch.
+        numbers: The schedules' values in the order in which they are read; else they are computed.
+        read: The schedules that were read.
+    """
+
+    epoch: float
+    numbers: Iterator[Any] | None = None
+    read: list[Schedule] = field(default_factory=list)
+
+    def at(self, schedule: Schedule) -> Any:
+        """The schedule's value now."""
+        self.read.append(schedule)
+        return schedule(self.epoch) if self.numbers is None else next(self.numbers)
+
+    def __float__(self) -> float:
+        return self.epoch
+
+
+def setting_at(setting: float | Schedule, epoch: float | Clock) -> Any:
     """The value of a constant or scheduled setting."""
-    return setting(epoch) if callable(setting) else setting
+    if not callable(setting):
+        return setting
+    return epoch.at(setting) if isinstance(epoch, Clock) else setting(epoch)

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from dgmppl.draw import Draw
 from dgmppl.handlers.detach import with_copied_buffers
+from dgmppl.lowering import LoweringError, is_lowering
 
 __all__ = ["Tables", "divergences", "recomputed", "tabulate"]
 
@@ -66,6 +67,8 @@ def recomputed(run: Callable[[], Draw]) -> Tables:
 
     Running statistics move in the first pass only.
     """
+    if is_lowering():
+        raise LoweringError("chunks of particles are run once more in the backward pass")
     kept: list[Tables] = []
 
     def tables() -> tuple[Tensor, ...]:

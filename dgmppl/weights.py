@@ -163,15 +163,16 @@ def weights(
             own = (*own, Particles(number, binding.particle_dim, inside))
         if by_particle is not None:
             own = (*own, by_particle(start, number))
-        with isolated(binding.program), _explained(number):
+        with _explained(number):
             return run_both(binding, x, own, fixed_scores, stopped, held, shared_globals)
 
     chunked = chunk_size is not None and num_particles > chunk_size
     found: list[Tables] = []
-    for start in range(0, num_particles, each):
-        held = found[0].shared if found and shared_globals else {}
-        one = partial(run, start, held)
-        found.append(recomputed(one) if chunked else tabulate(one()))
+    with isolated(binding.program):
+        for start in range(0, num_particles, each):
+            held = found[0].shared if found and shared_globals else {}
+            one = partial(run, start, held)
+            found.append(recomputed(one) if chunked else tabulate(one()))
     return _joined(binding, found, size)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dgmppl.data.tensors import TensorData
+from dgmppl.lowering import require
 
 __all__ = ["HIDDEN", "SomeLabels", "shown"]
 
@@ -112,10 +113,12 @@ def shown(labels: Tensor, num_classes: int) -> Tensor:
         >>> shown(torch.tensor([2, -1, 0]), num_classes=3).tolist()
         [True, False, True]
     """
-    if len(labels) and not (int(labels.min()) >= HIDDEN and int(labels.max()) < num_classes):
-        raise ValueError(
+    require(
+        (labels >= HIDDEN) & (labels < num_classes),
+        lambda: ValueError(
             f"Expected labels from 0 to {num_classes - 1}, or {HIDDEN} where one is hidden, got "
             f"{int(labels.min())} to {int(labels.max())}. Try counting classes from 0, or "
             f"num_classes={int(labels.max()) + 1}."
-        )
+        ),
+    )
     return labels != HIDDEN

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dgmppl.binding import Binding
 from dgmppl.draw import Draw
+from dgmppl.lowering import require
 from dgmppl.site_checks import ProgramError
 from dgmppl.sites import shown
 from dgmppl.weights import Weights
@@ -43,11 +44,11 @@ def _errors(run: Draw, site: dict[str, Any]) -> Tensor:
         mean = fn.mean
     except NotImplementedError:
         mean = torch.tensor(torch.nan)
-    if not mean.isfinite().all():
-        raise ProgramError(
-            f"Site '{site['name']}' ({type(fn).__name__}) has no mean that its data could miss. "
-            "Expected one for prediction errors. Try errors=None."
-        )
+    none = ProgramError(
+        f"Site '{site['name']}' ({type(fn).__name__}) has no mean that its data could miss. "
+        "Expected one for prediction errors. Try errors=None."
+    )
+    require(mean.isfinite(), lambda: none)
     missed = (site["value"] - mean).reshape(*fn.batch_shape, -1)
     missed = shown(site, missed.movedim(-1, 0)).movedim(0, -1)  # a mask has the batch's shape
     if missed.dim() > -run.binding.particle_dim:

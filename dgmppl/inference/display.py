@@ -48,6 +48,10 @@ class Display:
             text = f"epoch {int(row['epoch'])}/{self.epochs} {row_text(row)}"
             self.progress.update(self.task, completed=row["step"], description=text)
 
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        self.console.print(text, highlight=False, markup=False)
+
     def epoch(self, row: dict[str, Any]) -> None:
         """After an epoch."""
         seconds = f"  {row['seconds']:.1f} s"

@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from dgmppl.data import as_data
+from dgmppl.inference.compilation import Compile
 from dgmppl.inference.learner import Learner
 from dgmppl.inference.player import OptimizerFactory
 from dgmppl.inference.randomness import seeded
@@ -38,6 +39,7 @@ def fit(
     validation: Any = None,
     clip_gradient: Callable[[list[nn.Parameter]], Any] | None = None,
     amp: torch.dtype | None = None,
+    compile: Compile = "auto",
     device: str | torch.device = "auto",
     seed: int = 0,
     directory: str | Path | None = None,
@@ -67,6 +69,9 @@ def fit(
             kept in `best.safetensors`.
         clip_gradient: Parameters → anything, called before each optimizer step.
         amp: `torch.bfloat16` or `torch.float16` for automatic mixed precision.
+        compile: Whether steps run as recorded graphs: "auto" decides by their number and goes on
+            with the program where there is no graph, `True` insists, `False` runs the program; or a
+            backend, `Plain()` or `Inductor()`. What was chosen is in `run.notes`.
         device: "auto" (a GPU if there is one), or a device.
         seed: Seeds parameters that are created lazily, the order of data, and every draw.
         directory: Where checkpoints and metrics go.
@@ -83,6 +88,7 @@ def fit(
         ProgramError: If program and data do not fit.
         ObjectiveError: If the program cannot serve the objective.
         NonFiniteError: If a loss is not finite, with step, phase, site and batch.
+        LoweringError: If `compile` insists on what this program has not, with the line.
         CheckpointError: If the checkpoint to resume from is damaged or of another program.
 
     Example:
@@ -107,6 +113,7 @@ def fit(
             batch_size=batch_size,
             validation=None if validation is None else as_data(validation),
             amp=amp,
+            compile=compile,
             device=_device(device),
             seed=seed,
             directory=None if directory is None else Path(directory),

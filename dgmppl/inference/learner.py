@@ -17,6 +17,7 @@ from dgmppl.binding import Binding, bind
 from dgmppl.data import batches, count_batches
 from dgmppl.data.nested import batch_length
 from dgmppl.inference.checkpoint import read_checkpoint, write_atomically, write_checkpoint
+from dgmppl.inference.compilation import Compile, backends_for
 from dgmppl.inference.display import Display
 from dgmppl.inference.history import History
 from dgmppl.inference.interruption import Interruption
@@ -45,6 +46,7 @@ class Learner:
     batch_size: int | None
     validation: Any
     amp: torch.dtype | None
+    compile: Compile
     device: torch.device
     seed: int
     directory: Path | None
@@ -109,6 +111,7 @@ class Learner:
                 self.clip_gradient,
                 self.scaler,
                 self.state,
+                self.amp,
             )
             for phase in self.objective.phases(self.binding)
         ]
@@ -136,8 +139,19 @@ class Learner:
     def _loop(self) -> None:
         steps = max(count_batches(self.data, self.batch_size), 1)
         with Display(self.epochs, steps, self.progress) as self.display:
+            self._compile(steps * self.epochs)
             while self.run.epoch < self.epochs and not self.run.reason:
                 self._epoch(steps)
+
+    def _compile(self, steps: int) -> None:
+        """Has the phases recorded at their first batch, where that pays."""
+        if backends := backends_for(self.compile, steps):
+            for player in self.players:
+                player.compile(backends, strict=self.compile != "auto", say=self._note)
+
+    def _note(self, text: str) -> None:
+        self.run.notes.append(text)
+        self.display.say(text)
 
     @property
     def _loader_generator(self) -> torch.Generator | None:
@@ -175,18 +189,15 @@ class Learner:
         progress = Progress(epoch, len(self.data), state=self.state)
         for player in self.players:
             for _ in range(player.phase.repeat):
-                with torch.autocast(
-                    self.device.type, self.amp or torch.bfloat16, enabled=self.amp is not None
-                ):
-                    loss = player.phase.loss(self.binding, x, progress)
+                estimate = player.estimate(x, progress)
                 place = {
                     "step": self.run.step,
                     "epoch": self.run.epoch + 1,
                     "batch": self.position,
                     "phase": player.phase.name,
                 }
-                self.ledger.record(place, loss)
-                player.move(loss)
+                self.ledger.record(place, estimate)
+                player.move(estimate)
         self.display.step({**self.ledger.last, "step": self.run.step})
 
     def _end_epoch(self, seconds: float) -> None:

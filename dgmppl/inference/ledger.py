@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dgmppl.inference.estimate import Estimate
 from dgmppl.inference.history import History
-from dgmppl.objectives.objective import Loss
 
 __all__ = ["Ledger", "NonFiniteError"]
 
@@ -29,17 +29,17 @@ class Ledger:
 
     def __init__(self, history: History, every: int):
         self.history, self.every = history, every
-        self.pending: list[tuple[dict[str, Any], Loss]] = []
+        self.pending: list[tuple[dict[str, Any], tuple[str, ...], Tensor]] = []
         self.sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.last: dict[str, Any] = {}
 
-    def record(self, place: dict[str, Any], loss: Loss) -> None:
-        """Takes a loss at a step, epoch, phase and batch.
+    def record(self, place: dict[str, Any], estimate: Estimate) -> None:
+        """Takes what was found at a step, epoch, phase and batch.
 
         Raises:
             NonFiniteError: If it, or an earlier one that is read only now, is not finite.
         """
-        self.pending.append((place, loss))
+        self.pending.append((place, estimate.names, estimate.numbers))
         if len(self.pending) >= self.every:
             self.flush()
 
@@ -48,11 +48,9 @@ class Ledger:
         if not self.pending:
             return
         pending, self.pending = self.pending, []
-        parts = [_parts(loss) for _, loss in pending]
-        flat = [tensor.reshape(()).double() for part in parts for tensor in part.values()]
-        numbers = iter(torch.stack(flat).tolist())
-        for (place, _), part in zip(pending, parts, strict=True):
-            row = {name: next(numbers) for name in part}
+        numbers = iter(torch.cat([found for _, _, found in pending]).tolist())
+        for place, names, _ in pending:
+            row = {name: next(numbers) for name in names}
             _check(place, row)
             del row["surrogate"]
             self.last = {**place, **row}
@@ -76,12 +74,6 @@ class Ledger:
         """Continues from a checkpoint's sums."""
         self.sums.clear()
         self.sums.update({name: list(pair) for name, pair in state.items()})
-
-
-def _parts(loss: Loss) -> dict[str, Tensor]:
-    """All numbers of a loss by name."""
-    value = {} if loss.value is None else {"value": loss.value}
-    return {"surrogate": loss.surrogate.detach(), **value, **loss.terms}
 
 
 def _check(place: dict[str, Any], row: dict[str, float]) -> None:

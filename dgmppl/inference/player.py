@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,11 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from dgmppl.binding import Binding
 from dgmppl.inference.checkpoint import CheckpointError
-from dgmppl.objectives.objective import Loss, ObjectiveError, Phase
+from dgmppl.inference.estimate import Estimate
+from dgmppl.inference.lowered_phase import LoweredPhase
+from dgmppl.lowering import Backend, slots
+from dgmppl.objectives.objective import Loss, ObjectiveError, Phase, Progress
+from dgmppl.traces import module_device
 
 __all__ = ["Player"]
 
@@ -30,6 +34,7 @@ class Player:
             `partial(torch.nn.utils.clip_grad_norm_, max_norm=10.0)`.
         scaler: Scales losses where half precision needs it.
         state: What the objective keeps; its parameters move with the role "baseline".
+        amp: The type of automatic mixed precision, or `None`.
     """
 
     def __init__(
@@ -41,8 +46,10 @@ class Player:
         clip_gradient: Callable[[list[nn.Parameter]], Any] | None,
         scaler: torch.amp.GradScaler,
         state: nn.Module | None = None,
+        amp: torch.dtype | None = None,
     ):
-        self.phase, self.clip_gradient, self.scaler = phase, clip_gradient, scaler
+        self.phase, self.binding, self.clip_gradient = phase, binding, clip_gradient
+        self.scaler, self.kept, self.amp = scaler, state, amp
         self.baseline = list(state.parameters()) if state and "baseline" in phase.roles else []
         own = list(binding.parameters(phase.roles).values()) if phase.gradient else []
         self.parameters = [*own, *self.baseline] if own else []
@@ -53,6 +60,10 @@ class Player:
                 f"{ {role: len(names) for role, names in binding.roles.items()} }. Try "
                 "nn.Parameter or nn.Module attributes used in the model or the guide."
             )
+        held = nn.ModuleList([binding.program, *([] if state is None else [state])])
+        places = {id(tensor): slot for slot, tensor in slots(held).values()}
+        self.slots = [places[id(parameter)] for parameter in self.parameters]
+        self.graphs: LoweredPhase | None = None
         self.optimizers = self._optimizers(binding, optimizer)
         self.schedules = [schedule(each) for each in self.optimizers] if schedule else []
 
@@ -75,13 +86,43 @@ class Player:
             result += [optimizer[role](own)] if own else []
         return result
 
-    def move(self, loss: Loss) -> None:
+    def compile(
+        self, backends: Sequence[Backend], *, strict: bool, say: Callable[[str], None]
+    ) -> None:
+        """Runs the phase as graphs from now on; the arguments are those of `LoweredPhase`."""
+        own = [self.binding.program, *([] if self.kept is None else [self.kept])]
+        name = self.phase.name
+        self.graphs = LoweredPhase(
+            self._estimate, own, backends, strict, lambda text: say(f"{name}: {text}")
+        )
+
+    def estimate(self, x: Any, progress: Progress) -> Estimate:
+        """The phase's numbers and gradients on a batch."""
+        return self.graphs(x, progress) if self.graphs else self._estimate(x, progress)
+
+    @torch.enable_grad()
+    def _estimate(self, x: Any, progress: Progress) -> Estimate:
+        """By the program itself."""
+        loss = self._loss(x, progress)
+        if not self.phase.gradient:
+            return Estimate.of(loss, ())
+        surrogate: Tensor = self.scaler.scale(loss.surrogate)
+        gradients = torch.autograd.grad(
+            surrogate, [where[key] for where, key in self.slots], allow_unused=True
+        )
+        return Estimate.of(loss, gradients)
+
+    def _loss(self, x: Any, progress: Progress) -> Loss:
+        if self.amp is None:
+            return self.phase.loss(self.binding, x, progress)
+        with torch.autocast(module_device(self.binding.program).type, self.amp):
+            return self.phase.loss(self.binding, x, progress)
+
+    def move(self, estimate: Estimate) -> None:
         """One optimizer step; the gradients are gone afterwards."""
         if not self.phase.gradient:
             return
-        surrogate: Tensor = self.scaler.scale(loss.surrogate)
-        gradients = torch.autograd.grad(surrogate, self.parameters, allow_unused=True)
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+        for parameter, gradient in zip(self.parameters, estimate.gradients, strict=True):
             parameter.grad = gradient
         if self.clip_gradient is not None:
             for optimizer in self.optimizers:

@@ -28,6 +28,7 @@ class Run:
         step: Steps done.
         seconds: Wall time of learning in this process.
         reason: Why the run ended before its last epoch, or "".
+        notes: What was compiled and how, a line a phase.
     """
 
     program: nn.Module
@@ -39,6 +40,7 @@ class Run:
     step: int = 0
     seconds: float = 0.0
     reason: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def stop(self, reason: str) -> None:
         """Ends the run after the present epoch; for callbacks."""

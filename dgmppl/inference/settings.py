@@ -26,6 +26,7 @@ def settings_of(learner: Learner) -> dict[str, Any]:
         "batch_size": learner.batch_size,
         "seed": learner.seed,
         "device": str(learner.device),
+        "compile": str(learner.compile),
         "amp": None if learner.amp is None else str(learner.amp),
         "data": getattr(learner.data, "record", {}),
         "validation": getattr(learner.validation, "record", None),

@@ -24,7 +24,7 @@ from dgmppl.objectives.objective import (
 )
 from dgmppl.objectives.score_function import ScoreFunction
 from dgmppl.objectives.vimco import VIMCO
-from dgmppl.schedules import Schedule, setting_at
+from dgmppl.schedules import Clock, Schedule, setting_at
 from dgmppl.weights import Weights, weights
 
 __all__ = ["Bound", "Powers", "powers_at", "refuse_unknown"]
@@ -204,7 +204,7 @@ class Bound(Objective):
         return f"latents to the power {_text(self.temper)}"
 
 
-def powers_at(setting: Powers, binding: Binding, epoch: float) -> dict[str, float]:
+def powers_at(setting: Powers, binding: Binding, epoch: float | Clock) -> dict[str, Any]:
     """Site → its number at this point of learning; one number is for every latent site."""
     if setting is None:
         return {}

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding
+from dgmppl.schedules import Clock
 from dgmppl.sites import Kind
 
 __all__ = [
@@ -35,14 +36,14 @@ class Progress:
     """Where learning stands.
 
     Arguments:
-        epoch: Epochs done, with the fraction of the present one.
+        epoch: Epochs done, with the fraction of the present one, for `setting_at`.
         size: N, the number of data of the whole set; `None` takes the batch as the set.
         memory: What an earlier phase of this step left for a later one.
         state: What the objective keeps from step to step, such as a baseline; `None` where a bound
             is only evaluated.
     """
 
-    epoch: float = 0.0
+    epoch: float | Clock = 0.0
     size: int | None = None
     memory: dict[str, Any] = field(default_factory=dict)
     state: nn.Module | None = None

@@ -47,8 +47,7 @@ class VectorQuantization(Objective):
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
         """The guide's vectors (and codes), then the moving codebook, if there is one."""
         follow = Phase(("codebook",), self.follow, gradient=False)
-        moving = any(isinstance(part, MovingCodebook) for part in binding.program.modules())
-        return (Phase(("model", "guide"), self.loss), *([follow] if moving else []))
+        return (Phase(("model", "guide"), self.loss), *([follow] if _moving(binding) else []))
 
     def check(self, binding: Binding) -> None:
         """The site is a latent that the guide quantises, one value a datum."""
@@ -72,18 +71,22 @@ class VectorQuantization(Objective):
         surrogate = self.commitment * distance
         if fn.codes.requires_grad:
             surrogate = surrogate + _distance(fn.vectors.detach(), fn.chosen, fn)
-        progress.memory[f"quantized {self.site}"] = fn
+        progress.memory[f"quantized {self.site}"] = {
+            "codebooks": [name for name, codes in _moving(binding) if codes.weight is fn.codes],
+            "vectors": fn.vectors.detach(),
+            "indices": fn.indices,
+        }
         used = perplexity(fn.indices, len(fn.codes)).to(distance)
         terms = {f"distance_{self.site}": distance.detach(), f"perplexity_{self.site}": used}
         return Loss(surrogate, None, terms)
 
     def follow(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """Moves the codebook to the vectors of the phase before."""
-        fn = progress.memory[f"quantized {self.site}"]
-        for part in binding.program.modules():
-            if isinstance(part, MovingCodebook) and part.weight is fn.codes:
-                part.update(fn.vectors.detach(), fn.indices)
-        return Loss(fn.codes.new_zeros(()), None, {})
+        found = progress.memory[f"quantized {self.site}"]
+        for name, codes in _moving(binding):
+            if name in found["codebooks"]:
+                codes.update(found["vectors"], found["indices"])
+        return Loss(found["vectors"].new_zeros(()), None, {})
 
     def _drawn(self, binding: Binding, x: Any) -> Quantized:
         """The guide's distribution at the site."""
@@ -110,6 +113,12 @@ class VectorQuantization(Objective):
             r"\left[-\lVert\mathrm{sg}(h)-e\rVert^2-"
             rf"{self.commitment:g}\lVert h-\mathrm{{sg}}(e)\rVert^2\right]"
         )
+
+
+def _moving(binding: Binding) -> list[tuple[str, MovingCodebook]]:
+    """The program's codebooks that follow their vectors, by name."""
+    modules = binding.program.named_modules()
+    return [(name, part) for name, part in modules if isinstance(part, MovingCodebook)]
 
 
 def _distance(vectors: Tensor, codes: Tensor, fn: Quantized) -> Tensor:

@@ -1,0 +1,42 @@
+"""What a phase finds on a batch: numbers to report, and a gradient to follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dgmppl.objectives.objective import Loss, Progress
+
+__all__ = ["Estimate", "EstimateFunction"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The report and the gradient of one phase on one batch.
+
+    Arguments:
+        names: What the numbers are: "surrogate", "value" where the phase knows the bound, and the
+            bound's terms by site.
+        numbers: `[len(names)]`, double precision, on the device.
+        gradients: One for each parameter that moves, `None` where it has no part in the loss; empty
+            in a phase that moves its parameters itself.
+    """
+
+    names: tuple[str, ...]
+    numbers: Tensor
+    gradients: tuple[Tensor | None, ...]
+
+    @classmethod
+    def of(cls, loss: Loss, gradients: tuple[Tensor | None, ...]) -> Estimate:
+        """From a loss whose gradients are known."""
+        value = {} if loss.value is None else {"value": loss.value}
+        parts = {"surrogate": loss.surrogate, **value, **loss.terms}
+        flat = [part.detach().reshape(()).double() for part in parts.values()]
+        return cls(tuple(parts), torch.stack(flat), gradients)
+
+
+EstimateFunction = Callable[[Any, Progress], Estimate]

@@ -1,0 +1,21 @@
+"""Lowering: what a program does, recorded once and run without Python."""
+
+from dgmppl.lowering.backends import Backend, Inductor, Plain
+from dgmppl.lowering.graph import LoweringError, is_lowering, require
+from dgmppl.lowering.lower import Lowered, lower
+from dgmppl.lowering.repetition import Repetition
+from dgmppl.lowering.slots import Slot, slots
+
+__all__ = [
+    "Backend",
+    "Inductor",
+    "Lowered",
+    "LoweringError",
+    "Plain",
+    "Repetition",
+    "Slot",
+    "is_lowering",
+    "lower",
+    "require",
+    "slots",
+]
