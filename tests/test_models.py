@@ -18,6 +18,7 @@ import dgmppl.models
 from dgmppl.data import names
 from dgmppl.data.nested import map_tensors, named_tensors
 from dgmppl.inference import load_parameters, read_checkpoint, write_checkpoint
+from dgmppl.lowering import Plain
 from dgmppl.objectives import Progress
 from dgmppl.recipes import Recipe, find_recipes
 
@@ -128,6 +129,32 @@ def test_learning_moves_every_parameter(name: str) -> None:
     still = [n for n, p in run.program.named_parameters() if torch.equal(p, before[n])]
     assert not still
     assert all(parameter.grad is None for parameter in program.parameters())
+
+
+@every_recipe
+def test_it_learns_the_same_as_a_graph(name: str) -> None:
+    """From one seed in double precision, two batches and a last one of another size."""
+    recipe = RECIPES[name]
+    data = map_tensors(lambda t: t.double() if t.is_floating_point() else t, data_of(name).draw())
+    learned = []
+    for compile in (False, Plain()):
+        _, program, _ = built(name)
+        run = dgmppl.fit(
+            program.double(),
+            data,
+            recipe.objective,
+            optimizer=recipe.optimizer,
+            clip_gradient=recipe.clip_gradient,
+            epochs=1,
+            batch_size=24,
+            compile=compile,
+            device="cpu",
+            progress=False,
+        )
+        learned.append(run.program.state_dict())
+    assert run.step == 3 and run.notes
+    for parameter, value in learned[0].items():
+        torch.testing.assert_close(value, learned[1][parameter], rtol=1e-9, atol=1e-12)
 
 
 @every_recipe

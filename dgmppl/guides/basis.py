@@ -13,11 +13,8 @@ from torch import Tensor, nn
 from dgmppl.guides.family import at_least
 from dgmppl.guides.flow import gentle
 from dgmppl.guides.householder import HouseholderLayer
-from dgmppl.lowering import is_lowering
 
 __all__ = ["Basis", "Columns", "Orthogonal", "Reflected", "Triangular"]
-
-MOST_STEPS = 30  # of the orthogonalisation: each doubles the digits, or else grows by a half
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,14 @@ class Basis(ABC):
 
 @dataclass(frozen=True)
 class Orthogonal(Basis):
-    """Any columns, made orthonormal by Björck and Bowie's iteration Q ← Q + ½ Q (I − QᵀQ).
+    """Any columns, made orthonormal one after the other.
 
     Arguments:
         columns: M; where vectors are shorter, as many as they have coordinates.
 
     References:
-        An Iterative Algorithm for Computing the Best Estimate of an Orthogonal Matrix, Åke Björck
-        and Clazett Bowie, 1971. https://doi.org/10.1137/0708036
+        Shifted Cholesky QR for Computing the QR Factorization of Ill-Conditioned Matrices, Takeshi
+        Fukaya et al., 2020. https://doi.org/10.1137/18M1218212
 
     Example:
         >>> (columns,) = Orthogonal(2).network(features=4, size=3, depth=1)(torch.ones(5, 4))
@@ -96,16 +93,17 @@ class _Orthogonal(nn.Module):
 
 
 def _orthonormal(matrix: Tensor) -> Tensor:
-    """The nearest matrix with orthonormal columns, `[*batch, D, M]`."""
-    largest = (matrix.mT @ matrix).abs().sum(-1).amax(-1)  # bounds the square of its norm
-    matrix = matrix / largest.sqrt()[..., None, None]
-    one = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    for _ in range(MOST_STEPS):
-        error = one - matrix.mT @ matrix
-        matrix = matrix + matrix @ error / 2  # squares the error
-        if not is_lowering() and error.abs().max() < torch.finfo(matrix.dtype).eps ** 0.5:
-            break
-    return matrix
+    """Orthonormal columns with the same spans, `[*batch, D, M]`: Gram–Schmidt by Cholesky."""
+    matrix = _cholesky_qr(matrix, 8 * torch.finfo(matrix.dtype).eps)
+    return _cholesky_qr(matrix, 0.0)  # what the first pass leaves is of the order of rounding
+
+
+def _cholesky_qr(matrix: Tensor, ridge: float) -> Tensor:
+    gram = matrix.mT @ matrix
+    total = gram.diagonal(dim1=-1, dim2=-2).sum(-1)
+    shift = ridge * torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    root = torch.linalg.cholesky_ex(gram + total[..., None, None] * shift).L
+    return torch.linalg.solve_triangular(root.mT, matrix, upper=True, left=False)
 
 
 @dataclass(frozen=True)

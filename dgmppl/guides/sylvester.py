@@ -12,16 +12,15 @@ from dgmppl.guides.basis import Basis, Orthogonal
 from dgmppl.guides.family import Family, at_least
 from dgmppl.guides.flow import Flow, Layer, gentle
 from dgmppl.guides.invertible_sylvester import InvertibleSylvester
-from dgmppl.guides.tanh_root import rising
 
 __all__ = ["Sylvester"]
 
 
 class SylvesterLayer(Layer):
-    """Features → Sylvester maps, all linear in the features but for a bound on R's diagonal.
+    """Features → Sylvester maps, all linear in the features but for tanh on both diagonals.
 
-    One matrix a map gives R above its diagonal and R̃ below. At first R is small, R̃'s diagonal is
-    not.
+    So their products stay above −1 and every map has an inverse. One matrix a map gives R above its
+    diagonal and R̃ below. At first R is small, R̃'s diagonal is not.
     """
 
     def __init__(self, features: int, size: int, depth: int, basis: Basis):
@@ -39,10 +38,8 @@ class SylvesterLayer(Layer):
         both, diagonal, bias = self.linear(features).split(self.sizes, -1)
         diagonal, bias = (t.unflatten(-1, (-1, self.columns)) for t in (diagonal, bias))
         both = both.unflatten(-1, (-1, self.columns, self.columns))
-        own = both.diagonal(dim1=-2, dim2=-1)
-        free, _ = rising(own.unsqueeze(-1), diagonal.unsqueeze(-1))
-        outer = both.triu(1) + torch.diag_embed(free.squeeze(-1))
-        inner = both.mT.triu(1) + torch.diag_embed(diagonal)
+        outer = both.triu(1) + torch.diag_embed(both.diagonal(dim1=-2, dim2=-1).tanh())
+        inner = both.mT.triu(1) + torch.diag_embed(diagonal.tanh())
         return InvertibleSylvester(self.bases(features), outer, inner, bias)
 
 

@@ -6,9 +6,10 @@ import copy
 import warnings
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, TransformedDistribution
+
+from dgmppl.lowering import exchanged
 
 __all__ = ["detached", "with_copied_buffers", "with_fixed_parameters"]
 
@@ -44,24 +45,12 @@ def detached(fn: Any) -> Any | None:
     return twin
 
 
-class _Caller(nn.Module):
-    """Lets `functional_call` reach a program's parameters while something else is called."""
-
-    def __init__(self, program: nn.Module):
-        super().__init__()
-        self.program = program
-
-    def forward(self, fn: Any) -> Any:
-        return fn()
-
-
 def with_fixed_parameters(program: nn.Module, fn: Any) -> Any:
     """Calls `fn()` while every parameter of the program is replaced by its detached value.
 
     Buffers are replaced by copies: running statistics do not move twice.
     """
-    fixed = {f"program.{n}": p.detach() for n, p in program.named_parameters()}
-    return _call(program, fn, fixed)
+    return _call(program, fn, {name: p.detach() for name, p in program.named_parameters()})
 
 
 def with_copied_buffers(program: nn.Module, fn: Any) -> Any:
@@ -70,7 +59,7 @@ def with_copied_buffers(program: nn.Module, fn: Any) -> Any:
 
 
 def _call(program: nn.Module, fn: Any, tensors: dict[str, Tensor]) -> Any:
-    copies = {f"program.{n}": b.clone() for n, b in program.named_buffers()}
-    with warnings.catch_warnings():
+    copies = {name: buffer.clone() for name, buffer in program.named_buffers()}
+    with warnings.catch_warnings(), exchanged(program, {**tensors, **copies}):
         warnings.filterwarnings("ignore", ".*was not registered in the param store")
-        return torch.func.functional_call(_Caller(program), {**tensors, **copies}, (fn,))
+        return fn()

@@ -6,6 +6,7 @@ from dgmppl.inference.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from dgmppl.inference.compilation import backends_for
 from dgmppl.inference.early_stopping import EarlyStopping
 from dgmppl.inference.fit import fit
 from dgmppl.inference.history import History
@@ -18,6 +19,7 @@ __all__ = [
     "History",
     "NonFiniteError",
     "Run",
+    "backends_for",
     "fit",
     "load_parameters",
     "read_checkpoint",

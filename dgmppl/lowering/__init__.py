@@ -4,7 +4,7 @@ from dgmppl.lowering.backends import Backend, Inductor, Plain
 from dgmppl.lowering.graph import LoweringError, is_lowering, require
 from dgmppl.lowering.lower import Lowered, lower
 from dgmppl.lowering.repetition import Repetition
-from dgmppl.lowering.slots import Slot, slots
+from dgmppl.lowering.slots import Slot, exchanged, slots
 
 __all__ = [
     "Backend",
@@ -14,6 +14,7 @@ __all__ = [
     "Plain",
     "Repetition",
     "Slot",
+    "exchanged",
     "is_lowering",
     "lower",
     "require",

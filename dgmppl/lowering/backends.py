@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,11 +60,13 @@ class Inductor(Backend):
         """Compiled code; seconds to a minute."""
         if inputs[0].device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
             raise LoweringError("no C++ compiler was found. Try installing g++")
-        from torch._inductor import compile as compiled  # loads slowly
-
         _draw_in_place(graph)
         try:
-            return compiled(graph, [*inputs], options={"fallback_random": True})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # PyTorch's own, while it loads and builds
+                from torch._inductor import compile as compiled
+
+                return compiled(graph, [*inputs], options={"fallback_random": True})
         except Exception as error:
             text = str(error).strip().splitlines() or [""]
             raise LoweringError(f"inductor failed: {type(error).__name__}: {text[0]}") from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import pyro
 import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import get_proxy_mode, make_fx
@@ -16,6 +18,8 @@ __all__ = ["LoweringError", "is_lowering", "record", "require"]
 
 #: Where frames lie that are not the user's, for errors.
 _FOREIGN = ("/torch/", "/pyro/", "/contextlib.py", "/functools.py", "/dgmppl/lowering/")
+
+_SAMPLE = inspect.unwrap(pyro.sample).__code__
 
 
 class LoweringError(RuntimeError):
@@ -65,7 +69,7 @@ def record(
     """
 
     def watched(*tensors: Tensor) -> list[Tensor]:
-        with _Watch():
+        with pyro.validation_enabled(False), _Watch():  # which would look at values
             return fn(*tensors)
 
     try:
@@ -134,8 +138,7 @@ def _reason(error: BaseException) -> str:
 
 def _site(frame: FrameType) -> str | None:
     """The site that is drawn or scored in a frame."""
-    for name in ("initial_msg", "site"):
-        found = frame.f_locals.get(name)
-        if isinstance(found, dict) and found.get("type") == "sample":
-            return str(found["name"])
-    return None
+    if frame.f_code is _SAMPLE:
+        return str(frame.f_locals["name"])
+    scored = frame.f_locals.get("site")
+    return str(scored["name"]) if isinstance(scored, dict) and "name" in scored else None

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from dgmppl.lowering.backends import Backend, Plain
 from dgmppl.lowering.graph import record
 from dgmppl.lowering.passes import shorten
-from dgmppl.lowering.slots import Slot, slots
+from dgmppl.lowering.slots import Slot, exchanged, slots
 
 __all__ = ["Lowered", "lower"]
 
@@ -79,7 +79,7 @@ def lower(
         >>> bool((double(x)["y"] == 2 * net(x)).all())
         True
     """
-    held = _Held(modules)
+    held = nn.ModuleList(modules)
     own = slots(held)
     leaves, given = pytree.tree_flatten(args)
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
@@ -90,7 +90,9 @@ def lower(
         filled = list(leaves)
         for place, tensor in zip(places, inputs[len(own) :], strict=True):
             filled[place] = tensor
-        found = held.call(fn, pytree.tree_unflatten(filled, given), tensors)
+        with exchanged(held, tensors):
+            found = fn(*pytree.tree_unflatten(filled, given))
+            _keep_buffers(held, tensors)
         parts, spec = pytree.tree_flatten(found)
         result[:] = spec, [_TENSOR if isinstance(part, Tensor) else part for part in parts]
         return [part for part in parts if isinstance(part, Tensor)]
@@ -107,20 +109,8 @@ def _copy(tensor: Tensor) -> Tensor:
     return tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 
-class _Held(nn.Module):
-    """Modules whose parameters and buffers are replaced while a function runs."""
-
-    def __init__(self, modules: Iterable[nn.Module]):
-        super().__init__()
-        self.held = nn.ModuleList(modules)
-
-    def forward(self, fn: Callable[..., Any], args: Any, own: dict[str, Tensor]) -> Any:
-        result = fn(*args)
-        for name, buffer in self.named_buffers():
-            if buffer is not own[name]:  # assigned anew, which the caller's module would not see
-                own[name].copy_(buffer)
-        return result
-
-    def call(self, fn: Callable[..., Any], args: Any, own: dict[str, Tensor]) -> Any:
-        """Calls `fn(*args)` with other tensors in the place of the modules' own."""
-        return torch.func.functional_call(self, own, (fn, args, own))
+def _keep_buffers(held: nn.Module, inputs: dict[str, Tensor]) -> None:
+    """Writes buffers that were assigned anew where the caller's modules keep theirs."""
+    for name, buffer in held.named_buffers():
+        if buffer is not inputs[name]:
+            inputs[name].copy_(buffer)
