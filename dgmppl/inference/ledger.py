@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from operator import mul
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dgmppl.inference.history import History
+from dgmppl.inference.processes import Processes
 from dgmppl.objectives.objective import Loss
 
 __all__ = ["Ledger", "NonFiniteError"]
@@ -25,21 +27,22 @@ class Ledger:
     Arguments:
         history: Where rows go.
         every: How many losses are read at once: 1 stops a run before a bad step is taken.
+        processes: Whose losses are averaged.
     """
 
-    def __init__(self, history: History, every: int):
-        self.history, self.every = history, every
-        self.pending: list[tuple[dict[str, Any], Loss]] = []
+    def __init__(self, history: History, every: int, processes: Processes):
+        self.history, self.every, self.processes = history, every, processes
+        self.pending: list[tuple[dict[str, Any], Loss, float]] = []
         self.sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.last: dict[str, Any] = {}
 
-    def record(self, place: dict[str, Any], loss: Loss) -> None:
-        """Takes a loss at a step, epoch, phase and batch.
+    def record(self, place: dict[str, Any], loss: Loss, weight: float) -> None:
+        """Takes a loss at a step, epoch, phase and batch, and its share of the step's data.
 
         Raises:
             NonFiniteError: If it, or an earlier one that is read only now, is not finite.
         """
-        self.pending.append((place, loss))
+        self.pending.append((place, loss, weight))
         if len(self.pending) >= self.every:
             self.flush()
 
@@ -48,12 +51,17 @@ class Ledger:
         if not self.pending:
             return
         pending, self.pending = self.pending, []
-        parts = [_parts(loss) for _, loss in pending]
+        parts = [_parts(loss) for _, loss, _ in pending]
         flat = [tensor.reshape(()).double() for part in parts for tensor in part.values()]
-        numbers = iter(torch.stack(flat).tolist())
-        for (place, _), part in zip(pending, parts, strict=True):
-            row = {name: next(numbers) for name in part}
-            _check(place, row)
+        weights = [weight for *_, weight in pending]
+        every = self.processes.gather([*weights, *torch.stack(flat).tolist()])
+        read = [_rows(parts, numbers[len(pending) :]) for numbers in every]
+        for i, (place, *_) in enumerate(pending):
+            rows = [own[i] for own in read]
+            for rank, row in enumerate(rows):
+                _check(place, row, f", process {rank} of {len(rows)}" if len(rows) > 1 else "")
+            shares = [numbers[i] for numbers in every]
+            row = {n: sum(map(mul, shares, (r[n] for r in rows))) for n in rows[0]}
             del row["surrogate"]
             self.last = {**place, **row}
             self.history.add("steps", self.last)
@@ -84,13 +92,20 @@ def _parts(loss: Loss) -> dict[str, Tensor]:
     return {"surrogate": loss.surrogate.detach(), **value, **loss.terms}
 
 
-def _check(place: dict[str, Any], row: dict[str, float]) -> None:
+def _rows(parts: list[dict[str, Tensor]], numbers: list[float]) -> list[dict[str, float]]:
+    """One process's numbers, by the names of this one's."""
+    one = iter(numbers)
+    return [{name: next(one) for name in part} for part in parts]
+
+
+def _check(place: dict[str, Any], row: dict[str, float], who: str) -> None:
     if all(math.isfinite(row.get(name, 0.0)) for name in ("surrogate", "value")):
         return
     bad = [n for n in row if n not in ("surrogate", "value") and not math.isfinite(row[n])]
     site = f"site '{bad[0].removeprefix('kl_')}'" if bad else "no single site (the sum overflows)"
     raise NonFiniteError(
         f"The loss is not finite at step {place['step']} (epoch {place['epoch']}, batch "
-        f"{place['batch']}), phase '{place['phase']}', at {site}. Try a smaller learning rate, "
-        "clip_gradient=…, or a look at that batch; the last checkpoint is from before this step."
+        f"{place['batch']}), phase '{place['phase']}', at {site}{who}. Try a smaller "
+        "learning rate, clip_gradient=…, or a look at that batch; the last checkpoint is from "
+        "before this step."
     )

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from dgmppl.binding import Binding
 from dgmppl.inference.checkpoint import CheckpointError
+from dgmppl.inference.processes import ALONE, Processes
 from dgmppl.objectives.objective import Loss, ObjectiveError, Phase
 
 __all__ = ["Player"]
@@ -75,12 +76,19 @@ class Player:
             result += [optimizer[role](own)] if own else []
         return result
 
-    def move(self, loss: Loss) -> None:
-        """One optimizer step; the gradients are gone afterwards."""
+    def move(self, loss: Loss, processes: Processes = ALONE, weight: float = 1.0) -> None:
+        """One optimizer step; the gradients are gone afterwards.
+
+        Arguments:
+            loss: This process's.
+            processes: Whose gradients are averaged.
+            weight: This process's share of the step's data.
+        """
         if not self.phase.gradient:
             return
         surrogate: Tensor = self.scaler.scale(loss.surrogate)
-        gradients = torch.autograd.grad(surrogate, self.parameters, allow_unused=True)
+        own = torch.autograd.grad(surrogate, self.parameters, allow_unused=True)
+        gradients = processes.average(self.parameters, own, weight)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.clip_gradient is not None:

@@ -21,7 +21,7 @@ def noisy() -> TensorData:
 )
 def test_each_datum_comes_once_beside_its_index(values, size, shuffle):
     seen = []
-    for index, x in batches(TensorData(values), size, shuffle=shuffle):
+    for index, x, _ in batches(TensorData(values), size, shuffle=shuffle):
         assert type(x) is type(values)
         tensor = x if isinstance(x, torch.Tensor) else x["x"] if isinstance(x, dict) else x[0]
         assert torch.equal(tensor, X[index])
@@ -61,7 +61,7 @@ def test_a_pass_resumes_to_the_same_bits(start):
     torch.set_rng_state(states[start])
     again = list(rest)
     assert len(again) == 4 - start
-    for (index, x), (other, y) in zip(again, whole[start:], strict=True):
+    for (index, x, _), (other, y, _) in zip(again, whole[start:], strict=True):
         assert torch.equal(index, other)
         assert torch.equal(x, y)
 
