@@ -245,13 +245,13 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt as error:
-        if not getattr(error, "told", False):
+        if not getattr(error, "told", False):  # by another process of the same run
             Console(stderr=True).print("interrupted; go on with --resume", style="yellow")
         sys.exit(130)
     except (ValueError, OSError, FloatingPointError, NotImplementedError) as error:
         if os.environ.get("DGMPPL_TRACEBACK"):
             raise
-        if not getattr(error, "told", False):  # by another process of the same run
+        if not getattr(error, "told", False):
             print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 

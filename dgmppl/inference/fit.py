@@ -110,6 +110,7 @@ def fit(
     if guide is not None:
         program = with_guide(program, guide)
     with joined(device) as processes, seeded(seed):
+        # process 0's, for the others may have been given another name, such as the next free one
         where = processes.first(lambda: None if directory is None else Path(directory))
         learner = Learner(
             program=program,
@@ -132,4 +133,5 @@ def fit(
             processes=processes,
         )
         with located(learner, where):
-            return learner.learn(resume=resume and not begins_anew(processes, where))
+            anew = resume and begins_anew(processes, where, told=progress)
+            return learner.learn(resume=resume and not anew)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from rich.console import Console
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
@@ -22,16 +23,22 @@ __all__ = ["begins_anew", "joined"]
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
-def begins_anew(processes: Processes, directory: Path | None) -> bool:
+def begins_anew(processes: Processes, directory: Path | None, *, told: bool) -> bool:
     """Whether a run to be resumed has left nothing: its processes were lost before it began.
 
     Only torchrun starts a command again without looking; elsewhere that is a user's mistake.
+
+    Arguments:
+        processes: Those that resume it.
+        directory: The run's.
+        told: Whether to tell the user.
     """
-    return (
-        _is_launched()
-        and directory is not None
-        and not processes.first(lambda: (directory / "last.safetensors").exists())
-    )
+    if directory is None or not _is_launched():
+        return False
+    anew = not processes.first(lambda: (directory / "last.safetensors").exists())
+    if anew and told and processes.is_first:
+        Console(stderr=True).print(f"no checkpoint in {directory} yet: begins anew")
+    return anew
 
 
 @contextmanager
@@ -39,6 +46,7 @@ def joined(device: str | torch.device = "auto") -> Iterator[Processes]:
     """The processes that learn together: those that torchrun started, or this one alone.
 
     A process group that is there already is taken as it is; else it is made, and left at the end.
+    An error that leaves it has the attribute `told`: whether another process tells the user of it.
 
     Arguments:
         device: "auto" (a GPU if there is one), or a device. Several processes on "cuda" take one
@@ -114,9 +122,10 @@ def _device(device: str | torch.device, *, shared: bool = False) -> torch.device
     if not shared or place.type != "cuda" or place.index is not None:
         return place
     here, number = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
-    if here >= number:
+    wanted = int(os.environ.get("LOCAL_WORLD_SIZE", here + 1))
+    if wanted > number:
         raise ValueError(
-            f"Expected a GPU for each process, got {number} for process {here} of this machine. "
-            f"Try --nproc-per-node={number}, or the device 'cpu'."
+            f"Expected a GPU for each of {wanted} processes on this machine, got {number}. Try "
+            f"--nproc-per-node={number}, or the device 'cpu'."
         )
     return torch.device("cuda", here)

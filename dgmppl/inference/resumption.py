@@ -73,7 +73,7 @@ def restore_state(learner: Learner, state: dict[str, Any]) -> None:
     learner.epoch_start = state["epoch_start"]
     if state["reason"]:  # a callback had ended the run: ask again
         learner.call_back()
-    _restore_stream(learner, [state["random"], *state["others"]])
+    _restore_stream(learner, [state["random"], *state.get("others", [])])
 
 
 def _kept(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

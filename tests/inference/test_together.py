@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch.distributed import TCPStore
 
-from dgmppl.inference import read_checkpoint
+from dgmppl.inference import History, read_checkpoint
 
 SCRIPT = Path(__file__).with_name("together.py")
 _spec = importlib.util.spec_from_file_location("together", SCRIPT)
@@ -36,39 +35,29 @@ class Pair:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.codes = launch(folder)
         self.seen = [torch.load(folder / f"{r}.pt", weights_only=False) for r in (0, 1)]
 
     def __getitem__(self, name: str) -> list[Any]:
         return [seen[name] for seen in self.seen]
 
 
-def launch(folder: Path) -> list[int]:
-    """The script in two processes, around a store as torchrun has it; returns exit codes."""
-    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
-    environment = {
+def environment(*paths: Path) -> dict[str, str]:
+    """For other processes: no GPU, one thread, and modules from here."""
+    return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
-        "PYTHONWARNINGS": "ignore::FutureWarning",
+        "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1",
-        "MASTER_ADDR": "localhost",
-        "MASTER_PORT": str(store.port),
-        "WORLD_SIZE": "2",
-        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PYTHONWARNINGS": "ignore::FutureWarning",
     }
-    command = [sys.executable, str(SCRIPT), str(folder)]
-    processes = [subprocess.Popen(command, env={**environment, "RANK": str(r)}) for r in (0, 1)]
-    try:
-        return [process.wait(timeout=300) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     folder = tmp_path_factory.mktemp("together")
     torch.save(together.seen_rows(folder / "from one", stop=2), folder / "rows.pt")
+    command = [sys.executable, str(SCRIPT), str(folder)]
+    subprocess.run(command, env=environment(ROOT, ROOT / "tests"), check=True, timeout=300)
     return Pair(folder)
 
 
@@ -119,9 +108,8 @@ def test_parameters_agree_and_draws_do_not(pair: Pair) -> None:
 
 
 def test_one_process_writes(pair: Pair) -> None:
-    lines = (pair.folder / "whole" / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    assert [row["step"] for row in rows if row["kind"] == "steps"] == [*range(1, 7)]
+    history = History.read(pair.folder / "whole" / "metrics.jsonl")
+    assert [row["step"] for row in history.steps] == [*range(1, 7)]
     assert json.loads((pair.folder / "whole" / "run.json").read_text())["processes"] == 2
     assert [path.name for path in (pair.folder / "whole").glob(".*")] == []
 
@@ -181,8 +169,8 @@ def test_two_processes_are_followed_by_one(pair: Pair, capsys: pytest.CaptureFix
 
 
 def test_a_killed_process_is_missed(pair: Pair) -> None:
-    assert pair.codes == [7, -signal.SIGKILL]
-    lost = json.loads((pair.folder / "0.json").read_text())
+    assert json.loads((pair.folder / "codes.json").read_text()) == [0, -signal.SIGKILL]
+    lost = json.loads((pair.folder / "lost.json").read_text())
     directory = pair.folder / "lost"
     assert f"Process 1 of 2 was lost at step 5. The last checkpoint in {directory}" in lost
     assert "is from step 4. Try the same command with resume=True (--resume)" in lost
@@ -221,9 +209,8 @@ def test_torchrun(restarts: int, tmp_path: Path) -> None:
     fit = "fit vae --directory run --resume --epochs 60 --set program.hidden_features=8"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node=2", f"--max-restarts={restarts}", "-m", "dgmppl", *fit.split()]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    agent = subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes)
+    agent = subprocess.Popen(command, cwd=tmp_path, env=environment(ROOT), **pipes)
     last = tmp_path / "run" / "last.safetensors"
     deadline = time.monotonic() + 120
     while not last.exists() or read_checkpoint(last)["position"][2] < 5:
@@ -236,7 +223,7 @@ def test_torchrun(restarts: int, tmp_path: Path) -> None:
     epochs = read_checkpoint(last)["position"][0]
     if restarts:
         assert epochs == 60 and out.count("Learned 60 epochs") == 1
-        rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
-        assert [row["epoch"] for row in rows if row["kind"] == "epochs"] == [*range(1, 61)]
+        history = History.read(tmp_path / "run" / "metrics.jsonl")
+        assert [row["epoch"] for row in history.epochs] == [*range(1, 61)]
     else:
         assert 0 < epochs < 60 and not out

@@ -1,14 +1,16 @@
-"""Runs in two processes at once: `RANK=… python together.py FOLDER`, each writing what it saw."""
+"""Two processes that learn together, each writing what it saw: `python together.py FOLDER`."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from enumerable import data as numbers
 from linear_gaussian import LinearGaussian
 from linear_gaussian import data as vectors
 from torch import Tensor, nn
+from torch.distributed import TCPStore
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import dgmppl
@@ -36,7 +39,13 @@ from dgmppl.objectives import (
 
 ADAM = partial(torch.optim.Adam, lr=0.05)
 SGD = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
-COMMON: dict[str, Any] = {"optimizer": ADAM, "epochs": 3, "progress": False, "seed": 4}
+COMMON: dict[str, Any] = {
+    "optimizer": ADAM,
+    "epochs": 3,
+    "progress": False,
+    "seed": 4,
+    "device": "cpu",
+}
 EXACT = ELBO(gradient=Enumerate())
 
 
@@ -114,7 +123,7 @@ def baseline() -> list[nn.Parameter]:
         moved.extend(parameters)
         return ADAM(parameters)
 
-    objective = ELBO(gradient=ScoreFunction(InputDependent(hidden_features=3)))
+    objective = ELBO(gradient=ScoreFunction(baseline=InputDependent(hidden_features=3)))
     settings = {**COMMON, "batch_size": 2, "optimizer": optimizer}
     dgmppl.fit(Switch(), numbers(11), objective, **settings)
     return moved
@@ -226,16 +235,32 @@ def everything(folder: Path, rank: int) -> dict[str, Any]:
     return result
 
 
-def main(folder: Path) -> None:
+def work(folder: Path, rank: int, port: SimpleQueue[int]) -> None:
     """Everything, and at last process 1 is killed."""
-    torch.set_num_threads(1)
-    rank = int(os.environ["RANK"])
+    agent = {"MASTER_PORT": str(port.get()), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    os.environ.update(agent, MASTER_ADDR="localhost", WORLD_SIZE="2", RANK=str(rank))
     torch.save(everything(folder, rank), folder / f"{rank}.pt")
     clip = only_in(1, 5, lambda: os.kill(os.getpid(), signal.SIGKILL))
     settings = {"clip_gradient": clip, "checkpoint_seconds": 0.0}
     lost = message(lambda: drawing(folder / "lost", **settings))
-    (folder / f"{rank}.json").write_text(json.dumps(lost))
-    sys.exit(7)
+    (folder / "lost.json").write_text(json.dumps(lost))
+
+
+def main(folder: Path) -> None:
+    """Starts both around a store, as torchrun does, and notes how they ended."""
+    torch.set_num_threads(1)
+    ADAM([torch.zeros(1)])  # imports what an optimizer needs once, not in each process
+    context = multiprocessing.get_context("fork")
+    ports = [context.SimpleQueue() for _ in range(2)]
+    workers = [context.Process(target=work, args=(folder, r, ports[r])) for r in range(2)]
+    for worker in workers:
+        worker.start()
+    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    for port in ports:
+        port.put(store.port)
+    for worker in workers:
+        worker.join()
+    (folder / "codes.json").write_text(json.dumps([worker.exitcode for worker in workers]))
 
 
 if __name__ == "__main__":
