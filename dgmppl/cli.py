@@ -161,6 +161,8 @@ def fit(
         amp=amp,
         progress=not quiet,
     )
+    if run.directory is None:  # another process has it, and tells
+        return
     ended = f" ({run.reason})" if run.reason else ""
     _show(
         f"Learned {run.epoch} epochs in {run.seconds:.1f} s{ended}: {where}\n"
@@ -242,13 +244,15 @@ def main() -> None:
     """Runs the command; a user's mistake is one line and a cure, not a traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; go on with --resume", style="yellow")
+    except KeyboardInterrupt as error:
+        if not getattr(error, "told", False):  # by another process of the same run
+            Console(stderr=True).print("interrupted; go on with --resume", style="yellow")
         sys.exit(130)
     except (ValueError, OSError, FloatingPointError, NotImplementedError) as error:
         if os.environ.get("DGMPPL_TRACEBACK"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        if not getattr(error, "told", False):
+            print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
 

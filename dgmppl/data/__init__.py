@@ -7,6 +7,7 @@ from dgmppl.data.minibatches import Batch, batches, count_batches
 from dgmppl.data.missing import missing_as_nan
 from dgmppl.data.named import load, names
 from dgmppl.data.nested import Tensors, batch_length, first_tensor, map_tensors, to_device
+from dgmppl.data.part import Part
 from dgmppl.data.pixels import (
     Dequantisation,
     DynamicBinarisation,
@@ -27,6 +28,7 @@ __all__ = [
     "Grey",
     "LoaderData",
     "MissingCompletelyAtRandom",
+    "Part",
     "Pixels",
     "SomeLabels",
     "StaticBinarisation",

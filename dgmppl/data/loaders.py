@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset
 
-from dgmppl.data.nested import first_tensor, map_tensors
+from dgmppl.data.nested import batch_length, first_tensor, map_tensors
+from dgmppl.data.part import WHOLE, Part
 
 __all__ = ["LoaderData"]
 
@@ -31,7 +32,7 @@ class LoaderData:
     Example:
         >>> from torch.utils.data import TensorDataset
         >>> data = LoaderData(TensorDataset(torch.zeros(5, 2)))
-        >>> len(data), [tuple(batch.shape) for batch in data.read(batch_size=3)]
+        >>> len(data), [tuple(batch.shape) for batch, _ in data.read(batch_size=3)]
         (5, [(3, 2), (2, 2)])
     """
 
@@ -67,35 +68,56 @@ class LoaderData:
         )
 
     def read(
-        self, batch_size: int | None, *, shuffle: bool = False, start: int = 0
-    ) -> Iterator[Any]:
+        self,
+        batch_size: int | None,
+        *,
+        shuffle: bool = False,
+        start: int = 0,
+        part: Part = WHOLE,
+    ) -> Iterator[tuple[Any, float]]:
         """One pass over the data.
+
+        Of a `Dataset` only this part's rows are read. A `DataLoader` is read whole in every
+        process, and each keeps every `part.size`-th batch.
 
         Arguments:
             batch_size: How many data a batch, or `None` for all in one. Not for a `DataLoader`.
             shuffle: Whether to draw an order from the global random numbers. Not for a `DataLoader`
                 or an `IterableDataset`, whose order is their own.
-            start: How many batches to read and discard first.
+            start: How many batches to skip; a `DataLoader` reads and discards them.
+            part: This process's part of every step.
 
         Returns:
-            An iterator over batches. Its order is drawn in this call.
+            An iterator over batches and their weights. Its order is drawn in this call.
+
+        Raises:
+            ValueError: If a `DataLoader` has a `DistributedSampler`, so that each process would get
+                a part of its part.
         """
-        loader = self.loader
-        if not isinstance(loader, DataLoader):
-            loader = self._loader(len(self) if batch_size is None else batch_size, shuffle)
-        return map(_tidy, _skip(iter(loader), start))
+        if isinstance(self.loader, DataLoader):
+            if part.size > 1 and isinstance(self.loader.sampler, DistributedSampler):
+                raise ValueError(
+                    "Expected a DataLoader over all data, for each process is given its part of "
+                    "them, got one with a DistributedSampler. Try shuffle=True in its place."
+                )
+            return _parted(self.loader, start, part)
+        size = max(len(self), 1) if batch_size is None else batch_size
+        if isinstance(self.dataset, IterableDataset):
+            return _parted(DataLoader(self.dataset, size), start, part)
+        order = torch.randperm(len(self)).tolist() if shuffle else [*range(len(self))]
+        spans = [*part.rows(start * size, len(self), size)]
+        rows = [order[low:high] for low, high, _ in spans]
+        read = map(_tidy, iter(DataLoader(self.dataset, batch_sampler=rows)))
+        return zip(read, (weight for _, _, weight in spans), strict=True)
 
-    def _loader(self, batch_size: int, shuffle: bool) -> DataLoader[Any]:
-        if not shuffle or isinstance(self.dataset, IterableDataset):
-            return DataLoader(self.dataset, batch_size)
-        order = torch.randperm(len(self))
-        return DataLoader(self.dataset, batch_size, sampler=order.tolist())
 
-
-def _skip(batches: Iterator[Any], start: int) -> Iterator[Any]:
-    """The batches after the first `start`, which are read at once."""
+def _parted(loader: DataLoader[Any], start: int, part: Part) -> Iterator[tuple[Any, float]]:
+    """A part of the batches after the first `start`."""
+    batches = iter(loader)
     next(islice(batches, start, start), None)
-    return batches
+    # a sampler draws its order when it is first asked: that is here, not where the caller reads on
+    first = [] if start else [*islice(batches, 1)]
+    return part.among(map(_tidy, chain(first, batches)), batch_length)
 
 
 def _tidy(batch: Any) -> Any:

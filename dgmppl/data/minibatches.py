@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from dgmppl.data.loaders import LoaderData
 from dgmppl.data.nested import map_tensors, to_device
+from dgmppl.data.part import WHOLE, Part
 from dgmppl.data.tensors import TensorData
 
 __all__ = ["Batch", "batches", "count_batches"]
@@ -23,10 +24,12 @@ class Batch(NamedTuple):
     Arguments:
         index: Which rows of the data these are `[B]`, on the CPU; `None` behind a loader.
         x: The transformed rows: a tensor, or a mapping or tuple of tensors.
+        weight: The share of the step's data that these are; below 1 beside other processes' parts.
     """
 
     index: Tensor | None  # type: ignore[assignment]  # hides the tuple's method of that name
     x: Any
+    weight: float = 1.0
 
 
 def batches(
@@ -36,6 +39,7 @@ def batches(
     shuffle: bool = False,
     start: int = 0,
     device: torch.device | str | None = None,
+    part: Part = WHOLE,
 ) -> Iterator[Batch]:
     """One pass over the data, in minibatches.
 
@@ -50,6 +54,8 @@ def batches(
         shuffle: Whether to draw an order, rather than to keep that of the data.
         start: How many batches to skip. Their transform is not run.
         device: Where the batches go, before the transform; `None` leaves them where they are.
+        part: Which part of every step is read, where each step takes a batch for each of several
+            processes; `start` counts batches, not steps. All of them must draw the same order.
 
     Returns:
         An iterator over batches. Unshuffled rows may share memory with the data: do not write into
@@ -69,15 +75,15 @@ def batches(
     if start < 0:
         raise ValueError(f"Expected start to be 0 or more, got {start}. Try 0, the first batch.")
     if isinstance(data, LoaderData):
-        read = data.read(batch_size, shuffle=shuffle, start=start)
-        return (Batch(None, to_device(x, device)) for x in read)
+        read = data.read(batch_size, shuffle=shuffle, start=start, part=part)
+        return (Batch(None, to_device(x, device), weight) for x, weight in read)
     if not isinstance(data, TensorData):
         raise TypeError(
             f"Expected TensorData or LoaderData, got {type(data).__name__}. Try as_data(data)."
         )
     order = torch.randperm(len(data)) if shuffle else None
     size = max(len(data), 1) if batch_size is None else batch_size
-    return _walk(data, order, size, start, device)
+    return _walk(data, order, part.rows(start * size, len(data), size), device)
 
 
 def count_batches(data: TensorData | LoaderData, batch_size: int | None) -> int:
@@ -99,17 +105,15 @@ def count_batches(data: TensorData | LoaderData, batch_size: int | None) -> int:
 def _walk(
     data: TensorData,
     order: Tensor | None,
-    size: int,
-    start: int,
+    spans: Iterator[tuple[int, int, float]],
     device: torch.device | str | None,
 ) -> Iterator[Batch]:
     """The batches of tensors in memory."""
-    for low in range(start * size, len(data), size):
-        high = min(low + size, len(data))
+    for low, high, weight in spans:
         index = torch.arange(low, high) if order is None else order[low:high]
         rows = slice(low, high) if order is None else index
         x = map_tensors(partial(_gather, rows=rows, device=device), data.values)
-        yield Batch(index, x if data.transform is None else data.transform(x))
+        yield Batch(index, x if data.transform is None else data.transform(x), weight)
 
 
 def _gather(tensor: Tensor, rows: slice | Tensor, device: torch.device | str | None) -> Tensor:

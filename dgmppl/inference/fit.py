@@ -13,7 +13,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dgmppl.data import as_data
 from dgmppl.inference.compilation import Compile
+from dgmppl.inference.launch import begins_anew, joined
 from dgmppl.inference.learner import Learner
+from dgmppl.inference.lost import located
 from dgmppl.inference.player import OptimizerFactory
 from dgmppl.inference.randomness import seeded
 from dgmppl.inference.run import Run
@@ -54,6 +56,13 @@ def fit(
     The result depends on the seed and the settings only. With a directory, a run that was
     interrupted (or killed) and resumed ends with the same bits as one that was not.
 
+    Under `torchrun` the processes learn together: W of them, with `batch_size` data each, do what
+    one would do with W times as many. They walk through one order of the data, each takes its part
+    of every step, and the gradients of each phase are averaged; draws are each process's own, and
+    running statistics (buffers) are process 0's. Reported values are averages, so that all decide
+    alike; process 0 alone has a directory and a display. A run may be resumed by another number of
+    processes.
+
     Arguments:
         program: A module with `model` and, where the objective needs one, `guide`.
         data: A tensor, mapping or tuple of tensors, array, `.npz`/`.npy` path, named data set,
@@ -64,7 +73,8 @@ def fit(
             to such.
         schedule: Optimizer → `LRScheduler`, stepped once an epoch.
         epochs: Passes over the data, in all (not in addition, when a run is resumed).
-        batch_size: Data a step; `None` takes all at once.
+        batch_size: Data a step, in each process; `None` takes all at once. A `DataLoader` keeps
+            its own.
         validation: Held-out data; the bound on them is reported each epoch, and the best parameters
             kept in `best.safetensors`.
         clip_gradient: Parameters → anything, called before each optimizer step.
@@ -72,12 +82,14 @@ def fit(
         compile: Whether steps run as recorded graphs: "auto" decides by their number and goes on
             with the program where there is no graph, `True` insists, `False` runs the program; or a
             backend, `Plain()` or `Inductor()`. What was chosen is in `run.notes`.
-        device: "auto" (a GPU if there is one), or a device.
+        device: "auto" (a GPU if there is one), or a device; under `torchrun` one GPU a process.
         seed: Seeds parameters that are created lazily, the order of data, and every draw.
         directory: Where checkpoints and metrics go.
-        resume: Whether to continue the run in `directory`.
+        resume: Whether to continue the run in `directory`. Under `torchrun`, which may start a
+            command again before it has left a checkpoint, a run without one begins anew.
         checkpoint_seconds: Time between checkpoints inside an epoch; one is always made at its end.
-        callbacks: Called with the run after each epoch; `run.stop(reason)` ends it.
+        callbacks: Called with the run after each epoch, in every process; `run.stop(reason)` ends
+            it.
         progress: Whether to show a progress bar (or some lines where there is no terminal).
         record: More to keep in the directory's `run.json` (JSON values).
 
@@ -90,6 +102,8 @@ def fit(
         NonFiniteError: If a loss is not finite, with step, phase, site and batch.
         LoweringError: If `compile` insists on what this program has not, with the line.
         CheckpointError: If the checkpoint to resume from is damaged or of another program.
+        LostProcessError: If another process was killed or failed: which, when, and from where the
+            run can go on.
 
     Example:
         >>> import torch, dgmppl
@@ -101,7 +115,9 @@ def fit(
     """
     if guide is not None:
         program = with_guide(program, guide)
-    with seeded(seed):
+    with joined(device) as processes, seeded(seed):
+        # process 0's, for the others may have been given another name, such as the next free one
+        where = processes.first(lambda: None if directory is None else Path(directory))
         learner = Learner(
             program=program,
             data=as_data(data),
@@ -114,18 +130,15 @@ def fit(
             validation=None if validation is None else as_data(validation),
             amp=amp,
             compile=compile,
-            device=_device(device),
+            device=processes.device,
             seed=seed,
-            directory=None if directory is None else Path(directory),
+            directory=where if processes.is_first else None,
             checkpoint_seconds=checkpoint_seconds,
             callbacks=callbacks,
-            progress=progress,
+            progress=progress and processes.is_first,
             record=dict(record or {}),
+            processes=processes,
         )
-        return learner.learn(resume=resume)
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if str(device) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+        with located(learner, where):
+            anew = resume and begins_anew(processes, where, told=progress)
+            return learner.learn(resume=resume and not anew)

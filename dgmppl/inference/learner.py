@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import dgmppl.inference.randomness as randomness
 from dgmppl.binding import Binding, bind
-from dgmppl.data import batches, count_batches
+from dgmppl.data import Batch, batches, count_batches
 from dgmppl.data.nested import batch_length
 from dgmppl.inference.checkpoint import read_checkpoint, write_atomically, write_checkpoint
 from dgmppl.inference.compilation import Compile, backends_for
@@ -23,9 +23,11 @@ from dgmppl.inference.history import History
 from dgmppl.inference.interruption import Interruption
 from dgmppl.inference.ledger import Ledger
 from dgmppl.inference.player import Player
+from dgmppl.inference.processes import ALONE, Processes, running_statistics
 from dgmppl.inference.resumption import restore_state, state_of
 from dgmppl.inference.run import Run
 from dgmppl.inference.settings import settings_of
+from dgmppl.inference.unison import same_start
 from dgmppl.objectives.objective import Objective, Progress
 from dgmppl.traces import evaluating
 
@@ -54,14 +56,15 @@ class Learner:
     callbacks: Sequence[Callable[[Run], Any]]
     progress: bool
     record: dict[str, Any]
+    processes: Processes = ALONE
 
     def learn(self, *, resume: bool) -> Run:
         """Prepares, learns, and returns the run."""
-        self._refuse_bad_input(resume)
+        self.processes.first(lambda: self._refuse_bad_input(resume))
         self._prepare()
         try:
             if resume:
-                restore_state(self, read_checkpoint(self._last))
+                restore_state(self, self.processes.first(lambda: read_checkpoint(self._last)))
             else:
                 self.run.history.clear()  # of a run that was killed before its first checkpoint
                 self._save()
@@ -115,15 +118,18 @@ class Learner:
             )
             for phase in self.objective.phases(self.binding)
         ]
+        same_start(self)
         if self.directory is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
         path = None if self.directory is None else self.directory / "metrics.jsonl"
         self.run = Run(
             self.program, self.objective, History(path), self.directory, settings_of(self)
         )
-        self.ledger = Ledger(self.run.history, every=1 if self.device.type == "cpu" else 50)
+        self.ledger = Ledger(
+            self.run.history, 1 if self.device.type == "cpu" else 50, self.processes
+        )
         self.position, self.best = 0, -float("inf")
-        self.epoch_start = randomness.snapshot(self._loader_generator)
+        self.epoch_start = self._order()
         if self.directory is not None and not (self.directory / "run.json").exists():
             write_atomically(
                 self.directory / "run.json", json.dumps(self.run.settings, indent=2).encode()
@@ -138,8 +144,9 @@ class Learner:
 
     def _loop(self) -> None:
         steps = max(count_batches(self.data, self.batch_size), 1)
-        with Display(self.epochs, steps, self.progress) as self.display:
-            self._compile(steps * self.epochs)
+        shown = -(-steps // self.processes.size)
+        with Display(self.epochs, shown, self.progress) as self.display:
+            self._compile(shown * self.epochs)
             while self.run.epoch < self.epochs and not self.run.reason:
                 self._epoch(steps)
 
@@ -152,6 +159,10 @@ class Learner:
     def _note(self, text: str) -> None:
         self.run.notes.append(text)
         self.display.say(text)
+
+    def _order(self) -> dict[str, Tensor]:
+        """The random numbers that the order of data is drawn from: one for all processes."""
+        return self.processes.first(lambda: randomness.snapshot(self._loader_generator))
 
     @property
     def _loader_generator(self) -> torch.Generator | None:
@@ -167,37 +178,46 @@ class Learner:
         current = randomness.snapshot()
         randomness.restore(self.epoch_start, self._loader_generator)
         stream = batches(
-            self.data, self.batch_size, shuffle=True, start=self.position, device=self.device
+            self.data,
+            self.batch_size,
+            shuffle=True,
+            start=self.position,
+            device=self.device,
+            part=self.processes.part,
         )
-        if self.position:
+        if self.position or not self.processes.is_first:
             randomness.restore(current)
         self.program.train()
         for batch in stream:
-            self._step(batch.x, self.run.epoch + self.position / steps)
-            self.position += 1
-            if self.interruption.requested:
+            self._step(batch, self.run.epoch + self.position / steps)
+            self.position += self.processes.size
+            interrupted, due = self.processes.any(
+                self.interruption.requested, time.monotonic() - saved > self.checkpoint_seconds
+            )
+            if interrupted:
                 self._save()
                 raise KeyboardInterrupt
-            if time.monotonic() - saved > self.checkpoint_seconds:
+            if due:
                 self._save()
                 saved = time.monotonic()
         self._end_epoch(time.monotonic() - began)
 
-    def _step(self, x: Any, epoch: float) -> None:
+    def _step(self, batch: Batch, epoch: float) -> None:
         """Every phase's moves on one batch."""
         self.run.step += 1
         progress = Progress(epoch, len(self.data), state=self.state)
         for player in self.players:
             for _ in range(player.phase.repeat):
-                estimate = player.estimate(x, progress)
+                estimate = player.estimate(batch.x, progress)
                 place = {
                     "step": self.run.step,
                     "epoch": self.run.epoch + 1,
                     "batch": self.position,
                     "phase": player.phase.name,
                 }
-                self.ledger.record(place, estimate)
-                player.move(estimate)
+                self.ledger.record(place, estimate, batch.weight)
+                player.move(estimate, self.processes, batch.weight)
+        self.processes.spread(running_statistics(self.program, self.state))
         self.display.step({**self.ledger.last, "step": self.run.step})
 
     def _end_epoch(self, seconds: float) -> None:
@@ -216,7 +236,7 @@ class Learner:
         self.run.seconds += seconds
         self.run.history.add("epochs", row)
         self.display.epoch(row)
-        self.epoch_start = randomness.snapshot(self._loader_generator)
+        self.epoch_start = self._order()
         if "validation" in row and self.objective.direction * row["validation"] > self.best:
             self.best = self.objective.direction * row["validation"]
             self._save("best.safetensors")
@@ -227,17 +247,20 @@ class Learner:
         """Lets the callbacks look at the run, and end it."""
         for callback in self.callbacks:
             callback(self.run)
+        self.run.reason = next(filter(None, self.processes.collect(self.run.reason)), "")
 
     @torch.no_grad()
     def _validate(self) -> float:
         """The bound on the validation set, with the same draws every time."""
         progress = Progress(float(self.run.epoch + 1), len(self.data))
         total, count = 0.0, 0
-        with evaluating(self.program), randomness.seeded(self.seed):
-            for batch in batches(self.validation, self.batch_size, device=self.device):
-                number = batch_length(batch.x)
+        part = self.processes.part
+        with evaluating(self.program), randomness.seeded(self.seed + part.rank):
+            for batch in batches(self.validation, self.batch_size, device=self.device, part=part):
+                number = batch_length(batch.x) if batch.weight else 0
                 total += float(self.objective.value(self.binding, batch.x, progress)) * number
                 count += number
+        total, count = map(sum, zip(*self.processes.gather([total, count]), strict=True))
         return total / max(count, 1)
 
     @property
@@ -248,10 +271,12 @@ class Learner:
     def _save(self, name: str = "last.safetensors") -> None:
         """Writes a checkpoint of this position, unless a parameter is no longer finite."""
         self.ledger.flush()
-        if self.directory is None or not _finite(self.program):
+        if not _finite(self.program):
             return
-        self.run.history.flush()
-        write_checkpoint(self.directory / name, state_of(self))
+        state = state_of(self)
+        if self.directory is not None:
+            self.run.history.flush()
+            write_checkpoint(self.directory / name, state)
 
 
 def _finite(program: nn.Module) -> bool:

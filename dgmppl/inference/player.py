@@ -13,6 +13,7 @@ from dgmppl.binding import Binding
 from dgmppl.inference.checkpoint import CheckpointError
 from dgmppl.inference.estimate import Estimate
 from dgmppl.inference.lowered_phase import LoweredPhase
+from dgmppl.inference.processes import ALONE, Processes
 from dgmppl.lowering import Backend, slots
 from dgmppl.objectives.objective import Loss, ObjectiveError, Phase, Progress
 from dgmppl.traces import module_device
@@ -118,11 +119,18 @@ class Player:
         with torch.autocast(module_device(self.binding.program).type, self.amp):
             return self.phase.loss(self.binding, x, progress)
 
-    def move(self, estimate: Estimate) -> None:
-        """One optimizer step; the gradients are gone afterwards."""
+    def move(self, estimate: Estimate, processes: Processes = ALONE, weight: float = 1.0) -> None:
+        """One optimizer step; the gradients are gone afterwards.
+
+        Arguments:
+            estimate: This process's.
+            processes: Whose gradients are averaged.
+            weight: This process's share of the step's data.
+        """
         if not self.phase.gradient:
             return
-        for parameter, gradient in zip(self.parameters, estimate.gradients, strict=True):
+        gradients = processes.average(self.parameters, estimate.gradients, weight)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.clip_gradient is not None:
             for optimizer in self.optimizers:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["apart", "restore", "seeded", "snapshot"]
+__all__ = ["apart", "begin_stream", "restore", "seeded", "snapshot"]
 
 Item = TypeVar("Item")
 
@@ -69,13 +69,34 @@ def seeded(seed: int) -> Iterator[None]:
         seed: A whole number of at least 0.
     """
     before = snapshot()
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)
+    _seed(seed)
     try:
         yield
     finally:
         restore(before)
+
+
+def begin_stream(*numbers: int) -> None:
+    """Seeds every generator by several numbers, such as a seed, a step and a process.
+
+    Arguments:
+        numbers: Whole numbers of at least 0.
+
+    Example:
+        >>> with seeded(0):
+        ...     begin_stream(7, 0, 1)
+        ...     one = torch.rand(3)
+        ...     begin_stream(7, 0, 2)
+        ...     bool((torch.rand(3) == one).any())
+        False
+    """
+    _seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]))
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
 
 
 def apart(stream: Iterable[Item], seed: int) -> Iterator[Item]:

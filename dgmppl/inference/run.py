@@ -22,7 +22,8 @@ class Run:
         program: The program, learned in place (with the exchanged guide where one was given).
         objective: What it was learned by.
         history: Every step and epoch.
-        directory: Where checkpoints and metrics are, or `None`.
+        directory: Where checkpoints and metrics are, or `None`: there are none, or another process
+            writes them.
         settings: What was asked for, as JSON values.
         epoch: Epochs done.
         step: Steps done.

@@ -24,6 +24,7 @@ def settings_of(learner: Learner) -> dict[str, Any]:
         "optimizer": repr(learner.optimizer),
         "epochs": learner.epochs,
         "batch_size": learner.batch_size,
+        "processes": learner.processes.size,
         "seed": learner.seed,
         "device": str(learner.device),
         "compile": str(learner.compile),

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
-from dgmppl.data import DynamicBinarisation, TensorData, batches
+from dgmppl.data import DynamicBinarisation, LoaderData, Part, TensorData, batches
 
 X = torch.arange(14.0).reshape(7, 2)
 
@@ -21,7 +22,7 @@ def noisy() -> TensorData:
 )
 def test_each_datum_comes_once_beside_its_index(values, size, shuffle):
     seen = []
-    for index, x in batches(TensorData(values), size, shuffle=shuffle):
+    for index, x, _ in batches(TensorData(values), size, shuffle=shuffle):
         assert type(x) is type(values)
         tensor = x if isinstance(x, torch.Tensor) else x["x"] if isinstance(x, dict) else x[0]
         assert torch.equal(tensor, X[index])
@@ -61,7 +62,7 @@ def test_a_pass_resumes_to_the_same_bits(start):
     torch.set_rng_state(states[start])
     again = list(rest)
     assert len(again) == 4 - start
-    for (index, x), (other, y) in zip(again, whole[start:], strict=True):
+    for (index, x, _), (other, y, _) in zip(again, whole[start:], strict=True):
         assert torch.equal(index, other)
         assert torch.equal(x, y)
 
@@ -104,3 +105,40 @@ def test_bad_requests_fail_at_once():
         batches(TensorData(X), 2, start=-1)
     with pytest.raises(TypeError, match="as_data"):
         batches(X, 2)
+
+
+SOURCES = {
+    "tensors": lambda: TensorData(X),
+    "data set": lambda: LoaderData(TensorDataset(X)),
+    "loader": lambda: LoaderData(DataLoader(TensorDataset(X), batch_size=2, shuffle=True)),
+}
+
+
+def read(source, batch_size, part, start=0):
+    """A pass from one seed; what is drawn after the call does not matter."""
+    torch.manual_seed(5)
+    walk = batches(SOURCES[source](), batch_size, shuffle=True, start=start, part=part)
+    torch.manual_seed(part.rank)
+    return list(walk)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("start", [0, 1, 2])
+def test_parts_make_up_each_step(source, size, start):
+    """Together they are the rows of `size` batches, weighted by how many each has."""
+    whole = [batch.x for batch in read(source, 2, Part(), start)]
+    steps = zip(*(read(source, 2, Part(rank, size), start) for rank in range(size)), strict=True)
+    for i, step in enumerate(steps):
+        together = torch.cat(whole[i * size : (i + 1) * size])
+        parts = [batch for batch in step if batch.weight]
+        assert torch.equal(torch.cat([batch.x for batch in parts]), together)
+        assert [batch.weight for batch in parts] == [len(b.x) / len(together) for b in parts]
+        for spare in step[len(parts) :]:  # a stand-in, from the same step
+            assert len(spare.x) and (spare.x[0] == together).all(-1).any()
+    assert i == -(-len(whole) // size) - 1
+
+
+def test_all_at_once_is_divided():
+    parts = [read("tensors", None, Part(rank, 2)) for rank in range(2)]
+    assert [[len(batch.x) for batch in part] for part in parts] == [[4], [3]]
