@@ -67,6 +67,7 @@ def test_eager_contenders_compute_the_same_bound_and_learn_alike(workload: Workl
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # of its own compiler
 @pytest.mark.parametrize("contender", ["hand-compiled", "numpyro"])
 @each_tiny_workload
 def test_compiled_contenders_do_so_too(workload: Workload, contender: str) -> None:

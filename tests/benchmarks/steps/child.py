@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyro
 import torch
 
 from .registry import CONTENDERS, PARTS, WORKLOADS, make
@@ -45,7 +46,7 @@ class Child:
         self.parameters = arrays
         self.workload, self.contender = WORKLOADS[workload], contender
         self.position = 0
-        torch.manual_seed(seed)
+        pyro.set_rng_seed(seed)  # of PyTorch and NumPy
         with suppress(ImportError):  # `make` says what is missing
             import_module((CONTENDERS | PARTS)[contender].imports)
         self.before = resident("VmRSS")

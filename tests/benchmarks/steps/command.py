@@ -39,7 +39,7 @@ def main() -> None:
     }
     if options.folder is None or refused:
         print(report(races, facts, None))
-        sys.exit("\n".join(refused) or 0)
+        sys.exit(bool(refused))
     picture(races).savefig(options.folder / "results.png")
     (options.folder / "RESULTS.md").write_text(report(races, facts, "results.png"), "utf-8")
 

@@ -28,12 +28,13 @@ def need_numpyro(name: str) -> ModuleType:
 class NumPyroStep:
     """A step of NumPyro's SVI; the state that goes in is given to the compiled code to reuse.
 
+    Noise follows from the seed of NumPy.
+
     Arguments:
         model: A function of parameters and batch.
         guide: Likewise.
         elbo: The bound.
         layout: PyTorch's parameters → those that model and guide take.
-        seed: Of the noise.
     """
 
     def __init__(
@@ -42,7 +43,6 @@ class NumPyroStep:
         guide: Callable[[Any, Any], None],
         elbo: Any,
         layout: Callable[[Arrays], Any],
-        seed: int = 0,
     ):
         import jax
         import numpyro
@@ -50,7 +50,7 @@ class NumPyroStep:
         def with_parameters(run: Callable[[Any, Any], None]) -> Callable[[Any], None]:
             return lambda x: run(numpyro.param("parameters", self.initial), x)
 
-        self.jax, self.layout, self.key = jax, layout, jax.random.PRNGKey(seed)
+        self.jax, self.layout, self.key = jax, layout, jax.random.PRNGKey(np.random.randint(2**31))
         adam = numpyro.optim.Adam(1e-3)
         functions = with_parameters(model), with_parameters(guide)
         self.inference = numpyro.infer.SVI(*functions, adam, elbo)

@@ -22,7 +22,7 @@ ABOUT = (
     "beyond that before the contender was made, *build* the time until its second step is done, "
     "with cold caches, and *break-even* the steps after which that has paid, beside the eager step "
     "of the same family (NumPyro beside Pyro). *products alone* are the step's matrix products and "
-    "convolutions. The protocol is `tests/benchmarks/steps/__init__.py`."
+    "convolutions, *Adam alone* its optimizer. Protocol: `tests/benchmarks/steps/__init__.py`."
 )
 
 
