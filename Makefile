@@ -9,12 +9,13 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test slow check lint types packaging pins clean
+.PHONY: help demo test slow bench check lint types packaging pins clean
 
 help:
 	@echo "make demo       learn, score and inspect deep generative models on handwritten digits"
 	@echo "make test       the test suite, doctests included"
 	@echo "make slow       the tests that take minutes"
+	@echo "make bench      milliseconds a training step: by hand, Pyro, NumPyro, dgmppl (half an hour)"
 	@echo "make check      lint, format, types, direction of imports, packaging"
 	@echo "make pins       write constraints.txt anew from a clean environment"
 	@echo "make clean      remove caches and builds (not .venv)"
@@ -27,6 +28,10 @@ test: $(INSTALLED)
 
 slow: $(INSTALLED)
 	$(PYTEST) -m slow || test $$? -eq 5 # 5: there are none
+
+bench: $(INSTALLED)
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python tests/benchmarks/bench.py --folder tests/benchmarks
 
 check: lint types packaging
 

@@ -1,0 +1,105 @@
+"""A contender's process: reads a command a line, answers with a line of JSON.
+
+    make          makes the step              {"seconds"} or {"unavailable"}
+    run N         runs N steps                {"milliseconds": […], "cpu": …, "bounds": […]}
+    draw N        N bounds of the first batch at the initial parameters   {"bounds": […]}
+    peak          memory since the process was ready                      {"mebibytes": …}
+
+Batches come in one order for all contenders, and go on where the last `run` ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyro
+import torch
+
+from .registry import CONTENDERS, PARTS, WORKLOADS, make
+from .workload import UnavailableError
+
+__all__ = ["Child", "resident"]
+
+
+def resident(field: str) -> float | None:
+    """Mebibytes of this process: "VmRSS" now, "VmHWM" at most so far; `None` where unknown."""
+    status = Path("/proc/self/status")
+    found = re.search(rf"{field}:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(found[1]) / 1024 if found else None
+
+
+class Child:
+    """What the process holds between commands."""
+
+    def __init__(self, workload: str, contender: str, inputs: Path, seed: int):
+        arrays = dict(np.load(inputs))
+        self.batches = arrays.pop("batches")
+        self.parameters = arrays
+        self.workload, self.contender = WORKLOADS[workload], contender
+        self.position = 0
+        pyro.set_rng_seed(seed)  # of PyTorch and NumPy
+        with suppress(ImportError):  # `make` says what is missing
+            import_module((CONTENDERS | PARTS)[contender].imports)
+        self.before = resident("VmRSS")
+
+    def make(self, _: int) -> dict[str, Any]:
+        """The step at the initial parameters."""
+        began = time.perf_counter()
+        try:
+            self.step = make(self.workload, self.contender, self.batches[0])
+        except UnavailableError as reason:
+            return {"unavailable": str(reason)}
+        self.step.load(self.parameters)
+        seconds = time.perf_counter() - began
+        self.converted = [self.step.convert(batch) for batch in self.batches]
+        return {"seconds": seconds}
+
+    def run(self, number: int) -> dict[str, Any]:
+        """Steps, each timed; CPU time is of all threads, a step's mean."""
+        milliseconds, bounds, cpu = [], [], time.process_time()
+        for _ in range(number):
+            x = self.converted[self.position % len(self.converted)]
+            began = time.perf_counter()
+            bounds.append(self.step(x))
+            milliseconds.append(1e3 * (time.perf_counter() - began))
+            self.position += 1
+        cpu = 1e3 * (time.process_time() - cpu) / number
+        return {"milliseconds": milliseconds, "cpu": cpu, "bounds": bounds}
+
+    def draw(self, number: int) -> dict[str, Any]:
+        """Bounds at the initial parameters, by the step itself."""
+        bounds = []
+        for _ in range(number):
+            self.step.load(self.parameters)
+            bounds.append(self.step(self.converted[0]))
+        return {"bounds": bounds}
+
+    def peak(self, _: int) -> dict[str, Any]:
+        """The largest size so far beyond that before `make`."""
+        now = resident("VmHWM")
+        return {"mebibytes": None if now is None or self.before is None else now - self.before}
+
+
+def main() -> None:
+    """Serves until the commands end; what libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    torch.set_num_threads(1)
+    workload, contender, inputs, seed = sys.argv[1:]
+    child = Child(workload, contender, Path(inputs), int(seed))
+    for line in sys.stdin:
+        command, number = line.split()
+        print(json.dumps(getattr(child, command)(int(number))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

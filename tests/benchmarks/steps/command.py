@@ -1,0 +1,64 @@
+"""The command line of `bench.py`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import shlex
+import sys
+from pathlib import Path
+
+from .agreement import DisagreementError
+from .machine import machine, pin
+from .picture import picture
+from .race import Race, race
+from .registry import CONTENDERS, PARTS, WORKLOADS
+from .report import report
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Measures, and prints or writes the tables."""
+    options = _options()
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
+    facts = machine(pin())
+    races, refused = [], []
+    for workload in (WORKLOADS[name] for name in options.workload):
+        steps = options.steps or workload.block
+        try:
+            races.append(race(workload, options.only, options.blocks, steps, options.seed))
+        except DisagreementError as reason:
+            refused.append(f"{workload.name}: no table. {reason}")
+            print(refused[-1], file=sys.stderr, flush=True)
+    facts |= {
+        "run": f"{options.blocks} blocks of {_steps(options, races)} steps, seed {options.seed}, "
+        f"{datetime.date.today().isoformat()}",
+        "command": f"`python {shlex.join(sys.argv)}`",
+    }
+    if options.folder is None or refused:
+        print(report(races, facts, None))
+        sys.exit(bool(refused))
+    picture(races).savefig(options.folder / "results.png")
+    (options.folder / "RESULTS.md").write_text(report(races, facts, "results.png"), "utf-8")
+
+
+def _steps(options: argparse.Namespace, races: list[Race]) -> str:
+    """How many a block has, as one number or a number a workload."""
+    if options.steps:
+        return str(options.steps)
+    return ", ".join(f"{race.workload.block} ({race.workload.name})" for race in races)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Milliseconds a training step, by turns.")
+    everyone = [*CONTENDERS, *PARTS]
+    workloads = [*WORKLOADS]
+    parser.add_argument("--workload", nargs="+", choices=workloads, default=workloads)
+    parser.add_argument("--only", nargs="+", choices=everyone, default=everyone)
+    parser.add_argument("--blocks", type=int, default=30)
+    parser.add_argument("--steps", type=int, help="in a block; each workload has its own number")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="where RESULTS.md and results.png are written")
+    return parser.parse_args()

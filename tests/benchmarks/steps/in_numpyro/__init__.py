@@ -1,0 +1,1 @@
+"""The workloads' models and guides in NumPyro; importing one needs JAX."""
