@@ -27,10 +27,30 @@ MOST_KINDS = 8
 
 @dataclass(frozen=True)
 class Recorded:
-    """A graph of the phase, and the schedules whose numbers of the day it takes."""
+    """A graph of a phase: numbers, gradients and what is left in memory.
+
+    Arguments:
+        graph: From batch, schedules' numbers and memory.
+        schedules: Whose numbers of the day it takes.
+        names: What the numbers are.
+        moved: Which parameters have a gradient.
+    """
 
     graph: Lowered
     schedules: tuple[Schedule, ...]
+    names: tuple[str, ...]
+    moved: tuple[bool, ...]
+
+    def __call__(self, x: Any, progress: Progress) -> Estimate:
+        """The estimate; what the phase leaves in memory is there afterwards."""
+        inputs = [*_tensors(x), *_now(self.schedules, progress), *_tensors(progress.memory)]
+        found = self.graph.flat(inputs)
+        one = iter(found)
+        numbers = next(one)
+        gradients = tuple([next(one) if moved else None for moved in self.moved])
+        if next(one, None) is not None:
+            progress.memory.update(self.graph.structured(found)[-1])
+        return Estimate(self.names, numbers, gradients)
 
 
 class LoweredPhase:
@@ -43,6 +63,7 @@ class LoweredPhase:
         eager: The phase's estimate by the program.
         modules: The program, and what the objective keeps.
         backends: What to try, in this order.
+        dtype: What the phase computes in; its precision is what a graph may differ by.
         strict: Whether to raise where nothing works, rather than go on with the program.
         say: Told in one line what was chosen, and why not what comes before it in `backends`.
     """
@@ -52,11 +73,12 @@ class LoweredPhase:
         eager: EstimateFunction,
         modules: Sequence[nn.Module],
         backends: Sequence[Backend],
+        dtype: torch.dtype,
         strict: bool,
         say: Callable[[str], None],
     ):
         self.eager, self.modules, self.strict, self.say = eager, modules, strict, say
-        self.backends = tuple(backends)
+        self.backends, self.tolerance = tuple(backends), torch.finfo(dtype).eps ** 0.5
         self.parts = [part for module in modules for part in module.modules()]
         self.graphs: dict[Any, Recorded | None] = {}
         self.seen: dict[Any, int] = {}
@@ -66,7 +88,7 @@ class LoweredPhase:
         key = self._kind(x, progress)
         if key in self.graphs:
             found = self.graphs[key]
-            return self.eager(x, progress) if found is None else self._run(found, x, progress)
+            return self.eager(x, progress) if found is None else found(x, progress)
         if self.graphs:
             self.seen[key] = self.seen.get(key, 0) + 1
             if self.seen[key] <= OFTEN or len(self.graphs) >= MOST_KINDS:
@@ -75,12 +97,15 @@ class LoweredPhase:
 
     def _kind(self, x: Any, progress: Progress) -> Any:
         """All that a graph fixes."""
+        modes = tuple([part.training for part in self.parts])
+        if isinstance(x, Tensor) and not progress.memory:
+            return x.shape, x.dtype, x.device, modes
         leaves, spec = pytree.tree_flatten((x, progress.memory))
         forms = tuple(
             (leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf
             for leaf in leaves
         )
-        return spec, forms, tuple([part.training for part in self.parts])
+        return spec, forms, modes
 
     def _first(self, key: Any, x: Any, progress: Progress) -> Estimate:
         """Tries the backends on a new kind of batch; takes this step in any case."""
@@ -113,36 +138,48 @@ class LoweredPhase:
         before.refuse_foreign_draws(after)
         before.put_back()
         schedules = tuple(clock.read)
-        arguments = _arguments(schedules, x, progress)
+        arguments = (x, _now(schedules, progress), dict(progress.memory))
 
         def phase(x: Any, numbers: list[Tensor], memory: dict[str, Any]) -> Any:
             clock = Clock(float("nan"), iter(numbers))
             kept = dict(memory)
             found = self.eager(x, replace(progress, epoch=clock, memory=kept))
             _refuse_objects(kept)
-            return found.names, found.numbers, found.gradients, kept
+            return found.numbers, found.gradients, kept
 
-        recorded = Recorded(lower(phase, arguments, self.modules, backend), schedules)
+        graph = lower(phase, arguments, self.modules, backend)
+        moved = tuple(gradient is not None for gradient in expected.gradients)
+        recorded = Recorded(graph, schedules, expected.names, moved)
         before.put_back()
         left = replace(progress, memory=dict(progress.memory))
-        estimate = self._run(recorded, x, left)
-        _compare(expected, estimate, "gradient")
-        after.compare(_State(self.modules))
+        estimate = recorded(x, left)
+        self._compare(expected, estimate)
+        after.refuse_difference(_State(self.modules), self.tolerance)
         progress.memory.update(left.memory)
         return recorded, estimate
 
-    def _run(self, recorded: Recorded, x: Any, progress: Progress) -> Estimate:
-        arguments = _arguments(recorded.schedules, x, progress)
-        names, numbers, gradients, memory = recorded.graph(*arguments)
-        progress.memory.update(memory)
-        return Estimate(names, numbers, gradients)
+    def _compare(self, expected: Estimate, found: Estimate) -> None:
+        """Refuses a graph whose estimate is not the program's."""
+        _refuse_difference(expected.numbers, found.numbers, "loss", self.tolerance)
+        for a, b in zip(expected.gradients, found.gradients, strict=True):
+            if (a is None) is not (b is None):
+                raise LoweringError("a gradient is missing")
+            if a is not None and b is not None:
+                _refuse_difference(a, b, "gradient", self.tolerance)
 
 
-def _arguments(schedules: Sequence[Schedule], x: Any, progress: Progress) -> tuple[Any, ...]:
-    """What a graph is called with: the batch, the schedules' numbers and earlier phases' values."""
-    epoch = float(progress.epoch)
-    numbers = [torch.tensor(schedule(epoch), dtype=torch.float64) for schedule in schedules]
-    return x, numbers, dict(progress.memory)
+def _tensors(value: Any) -> list[Tensor]:
+    """The tensors of a structure."""
+    if isinstance(value, Tensor):
+        return [value]
+    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, Tensor)]
+
+
+def _now(schedules: Sequence[Schedule], progress: Progress) -> list[Tensor]:
+    """The schedules' numbers."""
+    return [
+        torch.tensor(schedule(float(progress.epoch)), dtype=torch.float64) for schedule in schedules
+    ]
 
 
 def _refuse_objects(memory: dict[str, Any]) -> None:
@@ -176,32 +213,21 @@ class _State:
             if not torch.equal(self.random[name], after.random[name]):
                 raise LoweringError(f"{name} draws random numbers (only PyTorch's are recorded)")
 
-    def compare(self, other: _State) -> None:
+    def refuse_difference(self, other: _State, tolerance: float) -> None:
         """Refuses a graph that changed buffers or random states otherwise than the program."""
         for (_, a), (_, b) in zip(self.tensors, other.tensors, strict=True):
-            _refuse_difference(a, b, "buffer")
+            _refuse_difference(a, b, "buffer", tolerance)
         for name, state in self.random.items():
             if not torch.equal(state, other.random[name]):
                 raise LoweringError("the graph draws another number of random numbers")
 
 
-def _compare(expected: Estimate, found: Estimate, what: str) -> None:
-    """Refuses a graph whose estimate is not the program's."""
-    _refuse_difference(expected.numbers, found.numbers.to(expected.numbers), "loss")
-    for a, b in zip(expected.gradients, found.gradients, strict=True):
-        if (a is None) is not (b is None):
-            raise LoweringError(f"a {what} is missing")
-        if a is not None and b is not None:
-            _refuse_difference(a, b, what)
-
-
-def _refuse_difference(a: Tensor, b: Tensor, what: str) -> None:
+def _refuse_difference(a: Tensor, b: Tensor, what: str, tolerance: float) -> None:
     if not a.is_floating_point():
         if not torch.equal(a, b):
             raise LoweringError(f"the graph gives another {what}")
         return
-    precise = torch.finfo(a.dtype if a.dtype != torch.float64 else torch.float64).eps ** 0.5
     largest = float(a.abs().amax()) if a.numel() else 0.0
-    if not torch.allclose(a, b, rtol=precise, atol=precise * largest, equal_nan=True):
+    if not torch.allclose(a, b, rtol=tolerance, atol=tolerance * largest, equal_nan=True):
         error = float((a - b).abs().amax()) / (largest or 1.0)
         raise LoweringError(f"the graph gives another {what} (relative error {error:.1g})")

@@ -34,14 +34,22 @@ class Lowered:
     captured: list[Tensor]
     result: tuple[pytree.TreeSpec, list[Any]]
 
-    @torch.no_grad()
     def __call__(self, *args: Any) -> Any:
         """The function's result. Arguments must have the structure and shapes of the first ones."""
-        leaves = [leaf for leaf in pytree.tree_leaves(args) if isinstance(leaf, Tensor)]
+        found = self.flat([leaf for leaf in pytree.tree_leaves(args) if isinstance(leaf, Tensor)])
+        return self.structured(found)
+
+    @torch.no_grad()
+    def flat(self, leaves: list[Tensor]) -> list[Tensor]:
+        """The tensors of the result, from those of the arguments."""
         inputs = [where[key] for where, key in self.slots]
-        tensors = iter(self.run(*inputs, *leaves, *self.captured))
+        return list(self.run(*inputs, *leaves, *self.captured))
+
+    def structured(self, tensors: list[Tensor]) -> Any:
+        """The function's result from its tensors."""
+        one = iter(tensors)
         spec, kept = self.result
-        return pytree.tree_unflatten([next(tensors) if k is _TENSOR else k for k in kept], spec)
+        return pytree.tree_unflatten([next(one) if k is _TENSOR else k for k in kept], spec)
 
 
 class _Tensor:

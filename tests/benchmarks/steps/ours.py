@@ -9,7 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.binding import bind
+from dgmppl.inference.compilation import backends_for
+from dgmppl.inference.history import History
+from dgmppl.inference.ledger import Ledger
 from dgmppl.inference.player import Player
+from dgmppl.inference.processes import ALONE
 from dgmppl.objectives import Progress
 from dgmppl.objectives.objective import Objective
 
@@ -29,23 +33,26 @@ def step(
         program: Whose parameters move.
         objective: What is maximised.
         x: A batch to look at.
-        compile: `False` runs eagerly.
+        compile: As of `fit`.
     """
-    if compile is not False:
-        raise NotImplementedError("until lowering is merged")
     binding = bind(program, x)
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     players = [
         Player(phase, binding, adam, None, None, scaler) for phase in objective.phases(binding)
     ]
+    for player in players:
+        if backends := backends_for(compile, steps=0):
+            player.compile(backends, strict=True, say=lambda text: None)
+    ledger = Ledger(History(), every=1, processes=ALONE)
 
     def move(x: Tensor) -> float:
         progress = Progress(size=SIZE)
         values = []
         for player in players:
-            loss = player.phase.loss(binding, x, progress)
-            values += [] if loss.value is None else [loss.value.item()]
-            player.move(loss)
+            estimate = player.estimate(x, progress)
+            ledger.record({"step": 0, "epoch": 0, "batch": 0, "phase": ""}, estimate, 1.0)
+            values.append(ledger.last["value"])
+            player.move(estimate)
         return values[0]
 
     return move
