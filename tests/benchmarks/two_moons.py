@@ -51,7 +51,7 @@ DRAWS, STEPS_AN_EPOCH = 256, 50
 FAMILIES: dict[str, Family] = {
     "mean field": Diagonal(),
     "planar, 16 maps": Planar(16),
-    "Sylvester, 8 maps": Sylvester(8, Triangular()),
+    "Sylvester, 16 maps": Sylvester(16, Triangular()),
     "autoregressive, 8 maps": InverseAutoregressive(8, hidden_features=64),
     "coupling, 8 maps": Coupling(8, hidden_features=64),
     "splines by coordinate": Spline(),
