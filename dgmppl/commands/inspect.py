@@ -14,9 +14,9 @@ from dgmppl import pictures
 from dgmppl.binding import ProgramError, bind
 from dgmppl.data import batch_length, map_tensors, to_device
 from dgmppl.evaluation import generate
-from dgmppl.inference.randomness import seeded
 from dgmppl.objectives import ObjectiveError
 from dgmppl.posterior import Diagnosis, diagnose, posterior
+from dgmppl.randomness import seeded
 from dgmppl.sites import NoDensityError
 from dgmppl.traces import module_device
 from dgmppl.workspace import Finished

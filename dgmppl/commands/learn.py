@@ -12,7 +12,7 @@ import torch
 import dgmppl
 from dgmppl.data import LoaderData, TensorData, as_data
 from dgmppl.inference import Run, fit
-from dgmppl.inference.randomness import seeded
+from dgmppl.randomness import seeded
 from dgmppl.workspace import resolve
 
 __all__ = ["learn"]

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from dgmppl.binding import Binding, bind
 from dgmppl.data import Batch, as_data, batches
 from dgmppl.enumeration import check_enumerable, enumerate_latents
-from dgmppl.inference.randomness import apart, seeded
 from dgmppl.objectives.objective import ObjectiveError, refuse_undensified
+from dgmppl.randomness import apart, seeded
 from dgmppl.site_checks import ProgramError
 from dgmppl.sites import NoDensityError
 from dgmppl.traces import evaluating, module_device

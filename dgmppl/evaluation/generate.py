@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.handlers import Redraw, Replay
-from dgmppl.inference.randomness import seeded
 from dgmppl.program import guide_of
+from dgmppl.randomness import seeded
 from dgmppl.traces import evaluating, isolated, sample_sites, subsample_sites, trace
 
 __all__ = ["generate"]

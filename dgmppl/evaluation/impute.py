@@ -15,7 +15,7 @@ from dgmppl.data import as_data, batch_length, batches
 from dgmppl.evaluation.evidence import no_estimate, stream_of
 from dgmppl.evaluation.reservoir import Reservoir
 from dgmppl.handlers import Replay
-from dgmppl.inference.randomness import seeded
+from dgmppl.randomness import seeded
 from dgmppl.site_checks import ProgramError
 from dgmppl.traces import evaluating, isolated, module_device, sample_sites, trace
 from dgmppl.weights import weights

@@ -6,7 +6,6 @@ from dgmppl.inference.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from dgmppl.inference.compilation import backends_for
 from dgmppl.inference.early_stopping import EarlyStopping
 from dgmppl.inference.fit import fit
 from dgmppl.inference.history import History
@@ -21,7 +20,6 @@ __all__ = [
     "LostProcessError",
     "NonFiniteError",
     "Run",
-    "backends_for",
     "fit",
     "load_parameters",
     "read_checkpoint",

@@ -12,16 +12,16 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from dgmppl.data import as_data
-from dgmppl.inference.compilation import Compile
 from dgmppl.inference.launch import begins_anew, joined
 from dgmppl.inference.learner import Learner
 from dgmppl.inference.lost import located
 from dgmppl.inference.player import OptimizerFactory
-from dgmppl.inference.randomness import seeded
 from dgmppl.inference.run import Run
+from dgmppl.lowering import Compile
 from dgmppl.objectives.elbo import ELBO
 from dgmppl.objectives.objective import Objective
 from dgmppl.program import with_guide
+from dgmppl.randomness import seeded
 
 __all__ = ["fit"]
 

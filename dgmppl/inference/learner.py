@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import dgmppl.inference.randomness as randomness
+import dgmppl.randomness as randomness
 from dgmppl.binding import Binding, bind
 from dgmppl.data import Batch, batches, count_batches
 from dgmppl.data.nested import batch_length
 from dgmppl.inference.checkpoint import read_checkpoint, write_atomically, write_checkpoint
-from dgmppl.inference.compilation import Compile, backends_for
 from dgmppl.inference.display import Display
 from dgmppl.inference.history import History
 from dgmppl.inference.interruption import Interruption
@@ -28,6 +27,7 @@ from dgmppl.inference.resumption import restore_state, state_of
 from dgmppl.inference.run import Run
 from dgmppl.inference.settings import settings_of
 from dgmppl.inference.unison import same_start
+from dgmppl.lowering import Compile, backends_for
 from dgmppl.objectives.objective import Objective, Progress
 from dgmppl.traces import evaluating
 

@@ -92,11 +92,14 @@ class Player:
     ) -> None:
         """Runs the phase as graphs from now on; the arguments are those of `LoweredPhase`."""
         own = [self.binding.program, *([] if self.kept is None else [self.kept])]
-        types = {p.dtype for p in self.binding.program.parameters() if p.is_floating_point()}
-        dtype = self.amp or max(types, key=lambda kind: torch.finfo(kind).eps)
         name = self.phase.name
         self.graphs = LoweredPhase(
-            self._estimate, own, backends, dtype, strict, lambda text: say(f"{name}: {text}")
+            self._estimate,
+            own,
+            backends,
+            strict=strict,
+            say=lambda text: say(f"{name}: {text}"),
+            dtype=self.amp,
         )
 
     def estimate(self, x: Any, progress: Progress) -> Estimate:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from torch import Tensor
 
-import dgmppl.inference.randomness as randomness
+import dgmppl.randomness as randomness
 from dgmppl.inference.checkpoint import CheckpointError, load_parameters
 
 if TYPE_CHECKING:

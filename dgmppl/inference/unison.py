@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from dgmppl.inference.randomness import begin_stream
 from dgmppl.objectives.objective import ObjectiveError, Phase
+from dgmppl.randomness import begin_stream
 
 if TYPE_CHECKING:
     from dgmppl.inference.learner import Learner

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from dgmppl.lowering.backends import Backend, Plain
 from dgmppl.lowering.graph import record
 from dgmppl.lowering.passes import shorten
 from dgmppl.lowering.slots import Slot, exchanged, slots
+from dgmppl.lowering.structure import builder, mapped, tensors
 
 __all__ = ["Lowered", "lower"]
 
@@ -24,39 +24,21 @@ class Lowered:
 
     Arguments:
         run: Flat tensors → flat tensors.
-        slots: Where the modules keep their parameters and buffers: dict and key.
+        slots: Where the modules keep their parameters and buffers.
         captured: Other tensors that the function read.
-        result: The structure of the result, and its leaves, `None` in the place of tensors.
+        build: Flat tensors → the function's result.
     """
 
     run: Callable[..., Any]
     slots: list[Slot]
     captured: list[Tensor]
-    result: tuple[pytree.TreeSpec, list[Any]]
-
-    def __call__(self, *args: Any) -> Any:
-        """The function's result. Arguments must have the structure and shapes of the first ones."""
-        found = self.flat([leaf for leaf in pytree.tree_leaves(args) if isinstance(leaf, Tensor)])
-        return self.structured(found)
+    build: Callable[[Sequence[Tensor]], Any]
 
     @torch.no_grad()
-    def flat(self, leaves: list[Tensor]) -> list[Tensor]:
-        """The tensors of the result, from those of the arguments."""
-        inputs = [where[key] for where, key in self.slots]
-        return list(self.run(*inputs, *leaves, *self.captured))
-
-    def structured(self, tensors: list[Tensor]) -> Any:
-        """The function's result from its tensors."""
-        one = iter(tensors)
-        spec, kept = self.result
-        return pytree.tree_unflatten([next(one) if k is _TENSOR else k for k in kept], spec)
-
-
-class _Tensor:
-    """Stands for a tensor among a structure's leaves."""
-
-
-_TENSOR = _Tensor()
+    def __call__(self, *args: Any) -> Any:
+        """The function's result. Arguments must have the form of the first ones."""
+        own = [where[key] for where, key in self.slots]
+        return self.build(self.run(*own, *tensors(args), *self.captured))
 
 
 def lower(
@@ -89,28 +71,22 @@ def lower(
     """
     held = nn.ModuleList(modules)
     own = slots(held)
-    leaves, given = pytree.tree_flatten(args)
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
     result: list[Any] = []
 
     def flat(*inputs: Tensor) -> list[Tensor]:
-        tensors = dict(zip(own, inputs, strict=False))
-        filled = list(leaves)
-        for place, tensor in zip(places, inputs[len(own) :], strict=True):
-            filled[place] = tensor
-        with exchanged(held, tensors):
-            found = fn(*pytree.tree_unflatten(filled, given))
-            _keep_buffers(held, tensors)
-        parts, spec = pytree.tree_flatten(found)
-        result[:] = spec, [_TENSOR if isinstance(part, Tensor) else part for part in parts]
-        return [part for part in parts if isinstance(part, Tensor)]
+        kept = dict(zip(own, inputs, strict=False))
+        given = iter(inputs[len(own) :])
+        with exchanged(held, kept):
+            result[:] = [fn(*mapped(lambda _: next(given), args))]
+            _keep_buffers(held, kept)
+        return list(tensors(result))
 
-    copies = [_copy(tensor) for _, tensor in own.values()] + [_copy(leaves[i]) for i in places]
+    copies = [_copy(tensor) for tensor in (*(t for _, t in own.values()), *tensors(args))]
     with torch.no_grad():
         graph, captured = record(flat, copies)
         graph = shorten(graph)
         run = (backend or Plain()).build(graph, [*(c.detach() for c in copies), *captured])
-    return Lowered(run, [slot for slot, _ in own.values()], captured, (result[0], result[1]))
+    return Lowered(run, [slot for slot, _ in own.values()], captured, builder(result[0]))
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ from dgmppl.binding import Binding
 from dgmppl.data import map_tensors
 from dgmppl.data.nested import named_tensors
 from dgmppl.handlers import Replay
-from dgmppl.inference.randomness import seeded
 from dgmppl.pictures.provenance import Entry, Provenance, marked
 from dgmppl.pictures.relations import Node, Relations, Role
 from dgmppl.program import guide_of
+from dgmppl.randomness import seeded
 from dgmppl.sites import base_distribution
 from dgmppl.traces import evaluating, isolated, trace
 

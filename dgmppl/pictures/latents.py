@@ -11,10 +11,10 @@ from torch import Tensor
 from dgmppl.binding import Binding, Site
 from dgmppl.data.nested import map_tensors
 from dgmppl.handlers import Replay
-from dgmppl.inference.randomness import seeded
 from dgmppl.pictures.at_means import AtMeans, mean_of
 from dgmppl.pictures.error import PictureError
 from dgmppl.program import guide_of
+from dgmppl.randomness import seeded
 from dgmppl.traces import evaluating, isolated, sample_sites, trace
 
 __all__ = [

@@ -13,11 +13,11 @@ from dgmppl.binding import Binding, Site
 from dgmppl.data import batch_length, map_tensors
 from dgmppl.evaluation import generate
 from dgmppl.incomplete import Incomplete
-from dgmppl.inference.randomness import seeded
 from dgmppl.pictures.at_means import AtMeans
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.latents import rows_first
 from dgmppl.program import Guided, Pair
+from dgmppl.randomness import seeded
 from dgmppl.traces import evaluating, isolated, sample_sites, trace
 
 __all__ = ["decode", "draw_observed", "generated", "observed_rows", "observed_site"]

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from dgmppl.binding import bind
-from dgmppl.inference.randomness import seeded
 from dgmppl.pictures.error import PictureError
+from dgmppl.randomness import seeded
 from dgmppl.traces import evaluating, isolated
 
 __all__ = ["render"]

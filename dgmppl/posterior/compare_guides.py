@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dgmppl.inference.randomness import seeded
 from dgmppl.posterior.comparison import Comparison
 from dgmppl.posterior.diagnose import diagnose
 from dgmppl.posterior.diagnosis import Diagnosis
 from dgmppl.posterior.leave_one_out import leave_one_out
 from dgmppl.posterior.source import hold
+from dgmppl.randomness import seeded
 from dgmppl.site_checks import ProgramError
 from dgmppl.traces import evaluating
 

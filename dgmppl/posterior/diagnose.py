@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dgmppl.inference.randomness import seeded
 from dgmppl.posterior.arviz_versions import pareto_k
 from dgmppl.posterior.diagnosis import Diagnosis
 from dgmppl.posterior.source import Source, chunks, hold, need_draws
 from dgmppl.posterior.unit_tally import UnitTally
+from dgmppl.randomness import seeded
 from dgmppl.site_checks import ProgramError
 from dgmppl.traces import evaluating
 from dgmppl.weights import Weights

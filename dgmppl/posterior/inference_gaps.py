@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from dgmppl.distributions.parameters import all_free, free_parameters
 from dgmppl.handlers import Shift
-from dgmppl.inference.randomness import seeded
 from dgmppl.posterior.arviz_versions import pareto_k
 from dgmppl.posterior.diagnosis import TRUSTED
 from dgmppl.posterior.gaps import Gaps
 from dgmppl.posterior.source import Source, chunks, hold, need_draws
+from dgmppl.randomness import seeded
 from dgmppl.site_checks import ProgramError
 from dgmppl.sites import base_distribution
 from dgmppl.traces import evaluating

@@ -11,12 +11,12 @@ import torch
 import xarray as xr
 from torch import nn
 
-from dgmppl.inference.randomness import seeded
 from dgmppl.posterior.arviz_versions import Container, container
 from dgmppl.posterior.columns import Columns
 from dgmppl.posterior.draws import draw_posterior, draw_prior, observed
 from dgmppl.posterior.labels import Labels
 from dgmppl.posterior.source import Source, hold, need_guide
+from dgmppl.randomness import seeded
 from dgmppl.traces import evaluating
 
 __all__ = ["contained", "posterior"]

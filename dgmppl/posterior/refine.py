@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from dgmppl.inference.randomness import seeded
 from dgmppl.posterior.arviz_versions import Container
 from dgmppl.posterior.columns import Columns
 from dgmppl.posterior.draws import draw_chains
@@ -18,6 +17,7 @@ from dgmppl.posterior.labels import Labels
 from dgmppl.posterior.log_joint import log_joint
 from dgmppl.posterior.posterior import contained
 from dgmppl.posterior.source import Source, hold
+from dgmppl.randomness import seeded
 from dgmppl.traces import evaluating, isolated
 
 __all__ = ["refine"]

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding
-from dgmppl.inference.randomness import seeded
 from dgmppl.objectives.dreams import dream
 from dgmppl.posterior.axes import by_unit
 from dgmppl.posterior.calibration import Calibration
 from dgmppl.posterior.source import Source, chunks, hold, need_guide
+from dgmppl.randomness import seeded
 from dgmppl.traces import evaluating
 
 __all__ = ["simulation_based_calibration"]

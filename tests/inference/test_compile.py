@@ -18,9 +18,8 @@ from pyro.distributions import Bernoulli, Normal
 from torch import Tensor, nn
 
 import dgmppl
-from dgmppl.inference import backends_for
-from dgmppl.inference.lowered_phase import OFTEN
-from dgmppl.lowering import Inductor, LoweringError, Plain
+from dgmppl.lowering import Inductor, LoweringError, Plain, backends_for
+from dgmppl.lowering.graphs import OFTEN
 from dgmppl.objectives import (
     ELBO,
     IWAE,
@@ -217,7 +216,7 @@ class Forgetful(Binary):
 REFUSED = {
     Branching: r"a value is read in Python \(.*\) \(inference/test_compile\.py, line \d+\)",
     Foreign: "numpy draws random numbers",
-    Forgetful: "the graph gives another loss",
+    Forgetful: "the graph gives another result",
 }
 
 
@@ -233,7 +232,7 @@ def test_what_has_no_graph_is_refused_where_one_is_asked_for(make: type[nn.Modul
 def test_and_learned_by_the_program_where_not(
     make: type[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dgmppl.inference.compilation.PLAIN_FROM", 1)
+    monkeypatch.setattr("dgmppl.lowering.choice.PLAIN_FROM", 1)
     a, run = learned(make, "auto", X, WakeSleep())
     b, _ = learned(make, False, X, WakeSleep())
     assert all(torch.equal(v, b.state_dict()[n]) for n, v in a.state_dict().items())

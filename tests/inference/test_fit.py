@@ -30,8 +30,8 @@ from dgmppl.inference import (
     load_parameters,
     read_checkpoint,
 )
-from dgmppl.inference.randomness import restore, seeded, snapshot
 from dgmppl.objectives import ELBO, IWAE, ExpectationMaximization, ObjectiveError, Progress
+from dgmppl.randomness import restore, seeded, snapshot
 
 GUIDE = {"gain", "offset", "log_scale"}
 fit = partial(dgmppl.fit, progress=False, epochs=3, batch_size=5)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.binding import bind
-from dgmppl.inference.compilation import backends_for
 from dgmppl.inference.history import History
 from dgmppl.inference.ledger import Ledger
 from dgmppl.inference.player import Player
 from dgmppl.inference.processes import ALONE
+from dgmppl.lowering import backends_for
 from dgmppl.objectives import Progress
 from dgmppl.objectives.objective import Objective
 

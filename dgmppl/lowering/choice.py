@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dgmppl.lowering import Backend, Inductor, Plain
+from dgmppl.lowering.backends import Backend, Inductor, Plain
 
 __all__ = ["Compile", "backends_for"]
 
