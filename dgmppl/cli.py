@@ -132,13 +132,16 @@ def fit(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     validation: Annotated[float, typer.Option(help="Share of the training data held out.")] = 0.0,
     amp: Annotated[str, typer.Option(help="Mixed precision: none, bfloat16, float16.")] = "none",
+    compile: Annotated[
+        str, typer.Option(help="Steps as recorded graphs: auto, no, yes, graph, inductor.")
+    ] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --directory.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Learn a recipe. Interrupt it with Ctrl-C and go on with --resume: nothing is lost."""
-    from dgmppl.commands.learn import PRECISIONS, learn
+    from dgmppl.commands.learn import COMPILE, PRECISIONS, learn
     from dgmppl.workspace import fresh_directory
 
     overrides = _overrides(context, set)
@@ -146,6 +149,8 @@ def fit(
     overrides += [f"batch_size={batch_size}"] if batch_size is not None else []
     if amp not in PRECISIONS:
         raise ValueError(f"Expected --amp one of {list(PRECISIONS)}, got '{amp}'.")
+    if compile not in COMPILE:
+        raise ValueError(f"Expected --compile one of {list(COMPILE)}, got '{compile}'.")
     if resume and directory is None:
         raise ValueError("Expected --directory with --resume. Try --directory runs/NAME.")
     where = directory or fresh_directory(recipe)
@@ -159,6 +164,7 @@ def fit(
         resume=resume,
         validation=validation,
         amp=amp,
+        compile=compile,
         progress=not quiet,
     )
     if run.directory is None:  # another process has it, and tells

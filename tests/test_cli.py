@@ -116,6 +116,7 @@ def test_a_file_is_a_recipe(here: Path, capsys: pytest.CaptureFixture[str]) -> N
         (("fit", "vae", "--data", "mnits"), "mnist"),
         (("fit", "nothing.py"), "found none"),
         (("fit", "vae", "--amp", "float8"), "bfloat16"),
+        (("fit", "vae", "--compile", "maybe"), "inductor"),
         (("fit", "vae", "--resume"), "--directory"),
         (("evaluate", "nowhere"), "dgmppl fit"),
         (("fit", "vae", "--set", "objective=MaximumLikelihood()"), "Site 'z'"),

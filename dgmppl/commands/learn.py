@@ -12,11 +12,19 @@ import torch
 import dgmppl
 from dgmppl.data import LoaderData, TensorData, as_data
 from dgmppl.inference import Run, fit
+from dgmppl.lowering import Compile, Inductor, Plain
 from dgmppl.randomness import seeded
 from dgmppl.workspace import resolve
 
 __all__ = ["learn"]
 
+COMPILE: dict[str, Compile] = {
+    "auto": "auto",
+    "no": False,
+    "yes": True,
+    "graph": Plain(),
+    "inductor": Inductor(),
+}
 PRECISIONS = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -31,6 +39,7 @@ def learn(
     resume: bool = False,
     validation: float = 0.0,
     amp: str = "none",
+    compile: str = "auto",
     progress: bool = True,
 ) -> Run:
     """Learns a recipe into a directory.
@@ -45,6 +54,7 @@ def learn(
         resume: Whether to go on with the run in `directory`.
         validation: Share of the training data that is held out.
         amp: "none", "bfloat16" or "float16".
+        compile: "auto", "no", "yes", "graph" or "inductor".
         progress: Whether to show progress.
     """
     recipe = resolve(name, data, overrides)
@@ -63,6 +73,7 @@ def learn(
         batch_size=recipe.batch_size,
         validation=held_out,
         amp=PRECISIONS[amp],
+        compile=COMPILE[compile],
         device=device,
         seed=seed,
         directory=directory,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
-from dgmppl.data import Batch, as_data, batches
+from dgmppl.data import Batch, as_data, batches, count_batches
 from dgmppl.enumeration import check_enumerable, enumerate_latents
+from dgmppl.lowering import Compile, Graphs, backends_for
 from dgmppl.objectives.objective import ObjectiveError, refuse_undensified
 from dgmppl.randomness import apart, seeded
 from dgmppl.site_checks import ProgramError
@@ -82,6 +84,7 @@ def evidence(
     *,
     rows: int | None = None,
     seed: int | None = None,
+    compile: Compile = "auto",
 ) -> Evidence:
     """log p(x) of each datum: exact where that can be, else by importance sampling.
 
@@ -96,6 +99,8 @@ def evidence(
             chunks stay in its caches, and 131,072 on a GPU.
         seed: For the draws (and for data that are binarised anew); `None` goes on with the present
             state.
+        compile: Whether chunks run as recorded graphs, as for `fit`; "auto" decides by their
+            number.
 
     Returns:
         Values, standard errors and what they are.
@@ -133,8 +138,14 @@ def evidence(
             num_particles = 1  # all draws are the same
         joint = any(not site.local for site in binding.draws)
         size = None if joint else max(1, min(rows // 8, 256))
+        chunk = num_particles if num_particles < 2 else _chunk(binding, size, rows)
+        calls = count_batches(data, size) * -(-num_particles // chunk)
+        backends = backends_for(compile, calls)
+        weigh = Graphs(
+            partial(_log_weights, binding, joint), [program], backends, strict=compile != "auto"
+        )
         stream = stream_of(data, size, device, seed)
-        pairs = [_estimate(binding, b.x, num_particles, rows, joint) for b in stream]
+        pairs = [_estimate(weigh, b.x, num_particles, chunk) for b in stream]
     value, spread = (torch.cat(part).cpu() for part in zip(*pairs, strict=True))
     return Evidence(value, spread, "lower bound", num_particles)
 
@@ -170,31 +181,29 @@ def no_estimate(binding: Binding) -> str:
 
 
 def _estimate(
-    binding: Binding, x: Any, number: int, rows: int, joint: bool
+    weigh: Callable[[Any, int], Tensor], x: Any, number: int, chunk: int
 ) -> tuple[Tensor, Tensor]:
     """log of the mean weight and its standard error (delta method), in chunks of particles."""
     total: Tensor | None = None
     squares: Tensor | None = None
-    done = 0
-    chunk = number if number < 2 else _chunk(binding, x, rows)
-    while done < number:
-        k = min(chunk, number - done)
-        local, shared = weights(binding, x, k).ratio()
-        log_w = torch.as_tensor(_whole(local) + shared if joint else local + shared)
+    for start in range(0, number, chunk):
+        log_w = weigh(x, min(chunk, number - start))
         first, second = torch.logsumexp(log_w, 0), torch.logsumexp(2 * log_w, 0)
         total = first if total is None else torch.logaddexp(total, first)
         squares = second if squares is None else torch.logaddexp(squares, second)
-        done += k
     assert isinstance(total, Tensor) and isinstance(squares, Tensor)
     variance = (squares - 2 * total).exp() - 1 / number
     return total - math.log(number), variance.clamp(min=0.0).sqrt()
 
 
-def _whole(local: Any) -> Any:
-    return local.sum(1, keepdim=True) if isinstance(local, Tensor) else local
+def _log_weights(binding: Binding, joint: bool, x: Any, number: int) -> Tensor:
+    """log p(x, z) − log q(z|x) of some particles, `[K, B]`; of all data together `[K, 1]`."""
+    local, shared = weights(binding, x, number).ratio()
+    whole = local.sum(1, keepdim=True) if joint and isinstance(local, Tensor) else local
+    return torch.as_tensor(whole + shared)
 
 
-def _chunk(binding: Binding, x: Any, rows: int) -> int:
+def _chunk(binding: Binding, size: int | None, rows: int) -> int:
     """Particles at once."""
     batch = max((s.batch_shape[binding.data_dim] for s in binding.observed if s.local), default=1)
-    return max(1, rows // max(batch, 1))
+    return max(1, rows // max(size or batch, 1))

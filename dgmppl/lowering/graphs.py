@@ -34,7 +34,7 @@ class Graphs:
     Arguments:
         fn: Structures of tensors and constants → such; see `lower`.
         modules: Modules that it uses.
-        backends: What to try, in this order.
+        backends: What to try, in this order; none to call the function itself.
         strict: Whether to raise where nothing works, rather than go on with the function.
         say: Told in one line what was chosen, and why not what comes before it in `backends`.
         dtype: What the function computes in, whose precision is what a graph may differ by; by
@@ -67,6 +67,8 @@ class Graphs:
 
     def __call__(self, *args: Any) -> Any:
         """The function's result."""
+        if not self.backends:
+            return self.fn(*args)
         kind = form(args), tuple([part.training for part in self.parts])
         if kind in self.graphs:
             return (self.graphs[kind] or self.fn)(*args)

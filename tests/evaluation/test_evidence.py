@@ -13,6 +13,7 @@ from torch import Tensor
 import dgmppl
 from dgmppl.data import DynamicBinarisation, TensorData
 from dgmppl.energy import Binary
+from dgmppl.lowering import Plain
 
 
 class Linear(dgmppl.Program):
@@ -229,3 +230,15 @@ def test_a_seed_binarises_alike_for_programs_that_draw_differently() -> None:
         dgmppl.evidence(program, grey, 2, rows=64, seed=0)
     few, many = (torch.cat(program.seen[1:]) for program in programs)
     assert torch.equal(few, many) and 0 < float(few.mean()) < 1
+
+
+def test_the_same_bits_by_graphs() -> None:
+    """Over data and particles that end with chunks of other sizes."""
+    torch.manual_seed(0)
+    program, x = Linear(scale=1.0), torch.randn(70, dtype=torch.float64)
+    found = [
+        dgmppl.evidence(program, x, 50, rows=256, seed=3, compile=compile)
+        for compile in (False, Plain())
+    ]
+    assert torch.equal(found[0].value, found[1].value)
+    assert torch.equal(found[0].standard_error, found[1].standard_error)
