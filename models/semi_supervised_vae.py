@@ -31,6 +31,7 @@ import dgmppl
 from dgmppl.data import SomeLabels, shown
 from dgmppl.objectives import ELBO, Enumerate, Supervised
 from dgmppl.recipes import DIGITS, Recipe
+from dgmppl.schedules import Linear
 
 __all__ = ["HybridVAE", "SemiSupervisedVAE", "log_joint", "recipes"]
 
@@ -128,12 +129,14 @@ def log_joint(program: SemiSupervisedVAE | HybridVAE, x: Tensor, draws: int = 10
     return torch.stack([value for value in values if value is not None], -1)
 
 
+WARM_UP = Linear(0.0, 1.0, epochs=40)  # the class would else say all that the style could
+
 BASE = Recipe(
     program=SemiSupervisedVAE,
-    objective=ELBO(gradient=Enumerate()) + 10 * Supervised("y"),
+    objective=ELBO(gradient=Enumerate(), temper={"z": WARM_UP}) + 10 * Supervised("y"),
     data=partial(DIGITS, labels=SomeLabels(100)),
     optimizer=partial(torch.optim.Adam, lr=3e-3),
-    epochs=60,
+    epochs=100,
     about="VAE of class and style from 100 labels, the others summed over",
 )
 
@@ -142,7 +145,7 @@ recipes = {
     "hybrid-vae": replace(
         BASE,
         program=HybridVAE,
-        objective=ELBO(temper={"y": 10.0}),
+        objective=ELBO(temper={"y": 10.0, "z": WARM_UP}),
         about="VAE and classifier of shared features, from 100 labels",
     ),
 }

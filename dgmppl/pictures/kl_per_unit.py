@@ -52,15 +52,18 @@ def kl_per_unit(diagnosis: Diagnosis) -> Figure:
     panels = figure.subplots(len(diagnosis.kl), 1, squeeze=False)[:, 0]
     for axes, (site, kl) in zip(panels, diagnosis.kl.items(), strict=True):
         values = kl.detach().double().cpu().reshape(len(kl), -1).mean(0).numpy()
-        activity = diagnosis.activity[site].detach().cpu().reshape(-1).numpy()
-        _bars(axes, site, values, activity > ACTIVE)
+        activity = diagnosis.activity.get(site)  # categories have no mean that could vary
+        active = None if activity is None else activity.detach().cpu().reshape(-1).numpy() > ACTIVE
+        _bars(axes, site, values, active)
     return figure
 
 
-def _bars(axes: Axes, site: str, values: np.ndarray, active: np.ndarray) -> None:
-    """One site's units."""
+def _bars(axes: Axes, site: str, values: np.ndarray, active: np.ndarray | None) -> None:
+    """One site's units, those pale that are not active where that is known."""
     order = np.argsort(-values, kind="stable")[:MOST_BARS]
-    mask = active if len(active) == len(values) else np.full(len(values), active.any())
+    mask = np.full(len(values), active is None or active.any())
+    if active is not None and len(active) == len(values):
+        mask = active
     colours = [BLUE if mask[unit] else PALE for unit in order]
     plain(axes)
     axes.grid(False, axis="x")
@@ -73,5 +76,6 @@ def _bars(axes: Axes, site: str, values: np.ndarray, active: np.ndarray) -> None
     )
     axes.set_ylabel("KL (nats)")
     axes.set_ylim(min(0.0, float(values.min())), max(float(values.max()) * 1.08, 0.1))
-    count = f"{active.sum()} of {len(active)} units of {site} active (blue)"
-    caption(axes, f"{count}, {values.sum():.1f} nats in all")
+    total = f"{values.sum():.1f} nats in all"
+    count = "" if active is None else f"{active.sum()} of {len(active)} units active (blue), "
+    caption(axes, f"{site}: {count}{total}")

@@ -4,10 +4,10 @@ First the test error with 100 labels, beside a classifier that is told these alo
 told all. Then one class after another is left out of training, and its test data are to be told
 from the others' by log p(x), and by doubt about the label: areas under the receiver operating
 characteristic, 0.5 by chance, less where the score misleads. Pictures are binarised, those of the
-test set once; of MNIST 10,000 are learned from, a third of the recipes' epochs.
+test set once; of MNIST 10,000 are learned from, half of the recipes' epochs.
 
     python tests/benchmarks/semi_supervised.py [--seeds 0 1] [--unseen 0 1 2]
-    DGMPPL_DATA=… python tests/benchmarks/semi_supervised.py --data mnist --copies 10 --epochs 0.33
+    DGMPPL_DATA=… python tests/benchmarks/semi_supervised.py --data mnist --copies 10 --epochs 0.5
 """
 
 from __future__ import annotations
