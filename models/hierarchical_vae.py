@@ -44,9 +44,12 @@ def mlp(in_features: int, hidden_features: int, out_features: int) -> nn.Sequent
 
 
 def gaussian(parameters: Tensor) -> TorchDistribution:
-    """A normal of independent units from means and log-scales, `[*batch 2·units]`."""
+    """A normal of independent units from means and log-scales, `[*batch 2·units]`.
+
+    Scales stay between e⁻⁵ and e⁵: one draw far out would else overflow the density below it.
+    """
     loc, log_scale = parameters.chunk(2, -1)
-    return Normal(loc, log_scale.exp()).to_event(1)
+    return Normal(loc, (5 * torch.tanh(log_scale / 5)).exp()).to_event(1)
 
 
 class HierarchicalVAE(dgmppl.Program):

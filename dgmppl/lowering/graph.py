@@ -14,7 +14,7 @@ from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import get_proxy_mode, make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["LoweringError", "is_lowering", "record", "require"]
+__all__ = ["LoweringError", "NoGraphError", "is_lowering", "record", "require"]
 
 #: Where frames lie that are not the user's, for errors.
 _FOREIGN = ("/torch/", "/pyro/", "/contextlib.py", "/functools.py", "/dgmppl/lowering/")
@@ -23,6 +23,10 @@ _SAMPLE = inspect.unwrap(pyro.sample).__code__
 
 
 class LoweringError(RuntimeError):
+    """What keeps a function from running as a graph."""
+
+
+class NoGraphError(LoweringError):
     """What cannot be written as a fixed graph of operations, and where."""
 
 
@@ -64,7 +68,7 @@ def record(
         beside its inputs: the module takes them after those.
 
     Raises:
-        LoweringError: If the function looks at a value or makes a shape of one, with the operation
+        NoGraphError: If the function looks at a value or makes a shape of one, with the operation
             and the line of the program.
     """
 
@@ -75,7 +79,7 @@ def record(
     try:
         graph = make_fx(watched, tracing_mode="real")(*inputs)
     except Exception as error:
-        raise LoweringError(_reason(error)) from error
+        raise NoGraphError(_reason(error)) from error
     return graph, _lift(graph)
 
 
@@ -86,7 +90,7 @@ class _Watch(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         if torch.Tag.dynamic_output_shape in func.tags and not _plain_index(func, args):
-            raise LoweringError(f"a shape is made of values ({func})")
+            raise NoGraphError(f"a shape is made of values ({func})")
         return func(*args, **(kwargs or {}))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dgmppl.lowering.backends import Backend
-from dgmppl.lowering.graph import LoweringError
+from dgmppl.lowering.graph import LoweringError, NoGraphError
 from dgmppl.lowering.lower import Lowered, lower
 from dgmppl.lowering.snapshot import Snapshot, refuse_difference
 from dgmppl.lowering.structure import form, tensors
@@ -85,6 +85,10 @@ class Graphs:
             began, before = time.monotonic(), Snapshot(self.modules)
             try:
                 self.graphs[kind], result = self._build(backend, args, before)
+            except NoGraphError as error:
+                before.put_back()
+                reasons = [str(error)]
+                break
             except LoweringError as error:
                 before.put_back()
                 reasons.append(f"not by {backend}: {error}")
@@ -95,7 +99,7 @@ class Graphs:
         if self.strict:
             raise LoweringError(f"{'; '.join(reasons)}. Try compile=False.")
         self.graphs[kind] = None
-        self.say("; ".join(["not compiled", *reasons]))
+        self.say(f"not compiled: {'; '.join(reasons)}")
         return self.fn(*args)
 
     def _build(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import dgmppl.randomness as randomness
-from dgmppl.lowering.graph import LoweringError
+from dgmppl.lowering.graph import LoweringError, NoGraphError
 
 __all__ = ["Snapshot", "refuse_difference"]
 
@@ -36,7 +36,7 @@ class Snapshot:
         """Refuses what drew random numbers that no graph records."""
         for name in ("numpy", "python"):
             if not torch.equal(self.random[name], after.random[name]):
-                raise LoweringError(f"{name} draws random numbers (only PyTorch's are recorded)")
+                raise NoGraphError(f"{name} draws random numbers (only PyTorch's are recorded)")
 
     def refuse_difference(self, other: Snapshot, tolerance: float) -> None:
         """Refuses what left other buffers or another state of random numbers."""
