@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +28,8 @@ class RationalQuadratic(Transform):
 
         τ : υ = ξ (s ξ + d₀ η) : η (s η + d₁ ξ),
 
-    and ξ : η is the positive root of a quadratic equation of y. Both ways, all is made of sums of
-    positive numbers, so that nothing cancels but in distances to knots.
+    and ξ : η is the positive root of a quadratic equation. Written in fractions of both sides, both
+    ways are sums of positive numbers: nothing cancels but in distances to knots.
 
     Knots broadcast against values. Where all three arguments are zero the spline is the identity.
 
@@ -145,14 +146,12 @@ class _Pieces:
         ahead = middle >= 0
         root = (middle.square() + twice.square() * below * above).sqrt()
         root = root + torch.where(ahead, middle, -middle)
-        left, right = (
-            torch.where(ahead, twice * below, root),
-            torch.where(ahead, root, twice * above),
-        )
+        left = torch.where(ahead, twice * below, root)
+        right = torch.where(ahead, root, twice * above)
         left, right = left / (left + right), right / (left + right)
         return self.x[0] * right + self.x[1] * left, self._log_slope(left, right)
 
-    @property
+    @cached_property
     def _mean(self) -> Tensor:
         return (self.y[1] - self.y[0]) / (self.x[1] - self.x[0])
 
