@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from pyro.distributions import Normal, TransformedDistribution
 from pyro.distributions.transforms import AffineTransform
-from pyro.distributions.transforms.spline import ConditionedSpline
 from torch import Tensor, nn
 
 from dgmppl.guides.family import Family, at_least
-from dgmppl.guides.flow import around_one, gentle
+from dgmppl.guides.flow import gentle
+from dgmppl.transforms import RationalQuadratic
 
 __all__ = ["Spline"]
 
@@ -23,7 +23,7 @@ class SplineHead(nn.Module):
     def __init__(self, features: int, size: int, bins: int, bound: float):
         super().__init__()
         self.size, self.bound = size, bound
-        self.sizes = [bins, bins, bins - 1, bins]
+        self.sizes = [bins, bins, bins - 1]
         self.place = nn.Linear(features, 2 * size)
         self.shape = gentle(nn.Linear(features, size * sum(self.sizes)))
 
@@ -31,11 +31,10 @@ class SplineHead(nn.Module):
         """`[*batch, features]` → a distribution of event shape `[size]`."""
         loc, log_scale = self.place(features).chunk(2, -1)
         shape = self.shape(features).unflatten(-1, (self.size, -1))
-        widths, heights, slopes, blends = shape.split(self.sizes, -1)
-        knots = widths.softmax(-1), heights.softmax(-1), around_one(slopes), blends.sigmoid()
+        widths, heights, slopes = shape.split(self.sizes, -1)
         noise = Normal(torch.zeros_like(loc), 1.0).to_event(1)
         place = AffineTransform(loc, log_scale.exp(), event_dim=1, cache_size=1)
-        spline = ConditionedSpline(knots, bound=self.bound)
+        spline = RationalQuadratic(widths, heights, slopes, self.bound, cache_size=1)
         return TransformedDistribution(noise, [spline, place])
 
 
@@ -43,8 +42,8 @@ class SplineHead(nn.Module):
 class Spline(Family):
     """Independent coordinates, each of a density as skew or many-moded as the bins allow.
 
-    A standard Gaussian goes through a rising spline of rational functions, then through a scale and
-    a shift, all amortised.
+    A standard Gaussian goes through a rising spline of rational quadratic pieces, then through a
+    scale and a shift, all amortised.
 
     Arguments:
         bins: Number of the spline's pieces.
@@ -53,8 +52,6 @@ class Spline(Family):
 
     References:
         Neural Spline Flows, Conor Durkan et al., 2019. https://arxiv.org/abs/1906.04032
-        Invertible Generative Modeling using Linear Rational Splines, Hadi Dolatabadi, Sarah
-        Erfani, Christopher Leckie, 2020. https://arxiv.org/abs/2001.05168
 
     Example:
         >>> import torch

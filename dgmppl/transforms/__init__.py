@@ -1,0 +1,5 @@
+"""Bijections that Pyro lacks, or has with shapes that depend on values."""
+
+from dgmppl.transforms.rational_quadratic import RationalQuadratic
+
+__all__ = ["RationalQuadratic"]
