@@ -27,6 +27,7 @@ import dgmppl
 from dgmppl.data import TensorData
 from dgmppl.inference import Run
 from dgmppl.inference.launch import joined
+from dgmppl.lowering import Plain
 from dgmppl.objectives import (
     ELBO,
     Enumerate,
@@ -89,6 +90,10 @@ DETERMINISTIC: dict[str, Callable[[int], dict[str, Any]]] = {
     },
     "two players": lambda size: {
         "program": Switch(), "data": numbers(11), "batch_size": 2 * size,
+        "objective": PerRole(model=EXACT, guide=EXACT), "optimizer": {"model": ADAM, "guide": SGD},
+    },
+    "graphs": lambda size: {
+        "program": Switch(), "data": numbers(11), "batch_size": 2 * size, "compile": Plain(),
         "objective": PerRole(model=EXACT, guide=EXACT), "optimizer": {"model": ADAM, "guide": SGD},
     },
     "dataset": lambda size: {
