@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -109,6 +110,11 @@ class Binding:
     def draws(self) -> list[Site]:
         """The guide's random sites: what a score or a pathwise gradient is needed for."""
         return [s for s in self.sites.values() if s.in_guide and not s.point]
+
+    @cached_property
+    def all_local(self) -> bool:
+        """Whether every site has one value a datum."""
+        return all(site.local for site in self.sites.values())
 
     @property
     def has_guide(self) -> bool:

@@ -49,7 +49,8 @@ def run_both(
         replay = Replay({**_rows(binding, x), **held})
         draws = Repetition(module_device(binding.program))
         with draws.first() if fixed_scores else nullcontext():
-            guide_trace = trace(guide, x, handlers=(replay, StopGradient(stopped), *handlers))
+            stop = (StopGradient(stopped),) if stopped else ()
+            guide_trace = trace(guide, x, handlers=(replay, *stop, *handlers))
         drawn = sample_sites(guide_trace)
         rows = {n: s["value"] for n, s in subsample_sites(guide_trace).items()}
     values = {n: s["value"] for n, s in drawn.items()}

@@ -28,7 +28,7 @@ class Tables:
         shared: Global guide sites → their draws.
         rows: B, the size of the data plate; 0 without one.
         full: N, where the program itself says it; else what `rows` is.
-        known: Site → KL(q‖p) in closed form, where the run has forgotten what it is computed from.
+        known: Site → KL(q‖p) in closed form, where it was asked for.
     """
 
     run: Draw
@@ -41,8 +41,16 @@ class Tables:
     known: dict[str, Tensor] | None = None
 
 
-def tabulate(run: Draw) -> Tables:
-    """A run's tables."""
+def tabulate(run: Draw, *, closed: bool = False) -> Tables:
+    """A run's tables.
+
+    Arguments:
+        run: The run.
+        closed: Whether sites whose KL(q‖p) is known in closed form have it alone.
+    """
+    known = divergences(run) if closed else {}
+    unknown = {name: site for name, site in run.model.items() if name not in known}
+    scored = {n: s for n, s in run.scored.items() if n not in known and not s["is_observed"]}
     stacks = [site["cond_indep_stack"] for site in run.model.values()]
     frames = [f for stack in stacks for f in stack if f.name == run.binding.data_plate]
     powers = {
@@ -53,19 +61,20 @@ def tabulate(run: Draw) -> Tables:
     }
     return Tables(
         run,
-        {name: run.log_prob(site) for name, site in run.model.items()},
-        {name: run.log_prob(s) for name, s in run.scored.items() if not s["is_observed"]},
+        {name: run.log_prob(site) for name, site in unknown.items()},
+        {name: run.log_prob(site) for name, site in scored.items()},
         powers,
         {n: s["value"] for n, s in run.guide.items() if not run.binding.sites[n].local},
         rows=frames[0].size if frames else 0,
         full=frames[0].full_size or 0 if frames else 0,
+        known=known if closed else None,
     )
 
 
-def recomputed(run: Callable[[], Draw]) -> Tables:
+def recomputed(run: Callable[[], Draw], *, closed: bool = False) -> Tables:
     """A run's tables without its activations, which the backward pass computes once more.
 
-    Running statistics move in the first pass only.
+    Running statistics move in the first pass only. The arguments are those of `tabulate`.
     """
     if is_lowering():
         raise LoweringError("chunks of particles are run once more in the backward pass")
@@ -73,7 +82,9 @@ def recomputed(run: Callable[[], Draw]) -> Tables:
 
     def tables() -> tuple[Tensor, ...]:
         draw = with_copied_buffers(kept[0].run.binding.program, run) if kept else run()
-        found = replace(tabulate(draw), known=divergences(draw), run=draw.without_sites())
+        found = tabulate(draw, closed=closed)
+        known = divergences(draw) if found.known is None else found.known
+        found = replace(found, known=known, run=draw.without_sites())
         if not kept:
             kept.append(found)
         parts = (found.log_p, found.log_q, found.known or {})

@@ -42,12 +42,13 @@ def isolated(program: nn.Module, *, validate: bool = False) -> Iterator[None]:
     for module in program.modules():
         if isinstance(module, PyroModule):
             _localise(module)
-    with ExitStack() as stack:
-        stack.enter_context(_LOCK)
-        stack.enter_context(pyro.settings.context(module_local_params=True))
-        stack.enter_context(pyro.validation_enabled(validate))
-        stack.enter_context(pyro.get_param_store().scope())
-        stack.enter_context(placed)
+    with (
+        _LOCK,
+        pyro.settings.context(module_local_params=True),
+        pyro.validation_enabled(validate),
+        pyro.get_param_store().scope(),
+        placed,
+    ):
         yield
 
 

@@ -59,7 +59,7 @@ class Weights:
     @property
     def batch(self) -> int:
         """B, the size of the data plate on this batch."""
-        tables = [*self.log_p.values(), *self.log_q.values()]
+        tables = [*self.log_p.values(), *self.log_q.values(), *(self.known or {}).values()]
         return max(table.shape[1] for table in tables)
 
     @cached_property
@@ -129,6 +129,7 @@ def weights(
     handlers: tuple[Messenger, ...] = (),
     by_particle: Callable[[int, int], Messenger] | None = None,
     chunk_size: int | None = None,
+    closed: bool = False,
 ) -> Weights:
     """Runs the guide, replays the model, and returns per-site log p and log q.
 
@@ -144,6 +145,8 @@ def weights(
         by_particle: First particle of a run and their number → a handler for them, outside all.
         chunk_size: Most particles in memory at once. Those of a chunk are run again in the backward
             pass, and of the runs only the tables are kept.
+        closed: Whether sites whose KL(q‖p) is known in closed form have it alone, as one of the
+            `divergences`, and no log-densities.
 
     Returns:
         The tables.
@@ -172,7 +175,9 @@ def weights(
         for start in range(0, num_particles, each):
             held = found[0].shared if found and shared_globals else {}
             one = partial(run, start, held)
-            found.append(recomputed(one) if chunked else tabulate(one()))
+            found.append(
+                recomputed(one, closed=closed) if chunked else tabulate(one(), closed=closed)
+            )
     return _joined(binding, found, size)
 
 
@@ -197,7 +202,8 @@ def _explained(num_particles: int) -> Iterator[None]:
 def _joined(binding: Binding, found: list[Tables], size: int | None) -> Weights:
     first = found[0]
     log_p, log_q = _stack([t.log_p for t in found]), _stack([t.log_q for t in found])
-    batch = max((table.shape[1] for table in log_p.values()), default=1)
+    known = None if first.known is None else _stack([t.known or {} for t in found])
+    batch = max((t.shape[1] for t in (*log_p.values(), *(known or {}).values())), default=1)
     # the program's own N, the caller's, or the batch
     whole = first.full if first.full > first.rows else size or batch
     return Weights(
@@ -207,7 +213,7 @@ def _joined(binding: Binding, found: list[Tables], size: int | None) -> Weights:
         log_q,
         first.powers,
         whole if first.rows else 1,
-        None if first.known is None else _stack([t.known or {} for t in found]),
+        known,
     )
 
 

@@ -35,8 +35,9 @@ class Estimate:
         """From a loss whose gradients are known."""
         value = {} if loss.value is None else {"value": loss.value}
         parts = {"surrogate": loss.surrogate, **value, **loss.terms}
-        flat = [part.detach().reshape(()).double() for part in parts.values()]
-        return cls(tuple(parts), torch.stack(flat), gradients)
+        with torch.no_grad():
+            numbers = torch.stack([part.reshape(()) for part in parts.values()]).double()
+        return cls(tuple(parts), numbers, gradients)
 
 
 EstimateFunction = Callable[[Any, Progress], Estimate]

@@ -70,7 +70,8 @@ def fit(
         objective: The learning principle; the ELBO by default.
         guide: Replaces the program's guide.
         optimizer: Parameters → `torch.optim.Optimizer`, or a mapping from role ("model", "guide")
-            to such.
+            to such. Adam, AdamW and SGD take PyTorch's fused kernels where they can and where
+            `fused` and `foreach` are left unset.
         schedule: Optimizer → `LRScheduler`, stepped once an epoch.
         epochs: Passes over the data, in all (not in addition, when a run is resumed).
         batch_size: Data a step, in each process; `None` takes all at once. A `DataLoader` keeps

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from dgmppl.binding import Binding
 from dgmppl.inference.checkpoint import CheckpointError
 from dgmppl.inference.estimate import Estimate
+from dgmppl.inference.fused import fuse
 from dgmppl.inference.lowered_phase import LoweredPhase
 from dgmppl.inference.processes import ALONE, Processes
 from dgmppl.lowering import Backend, slots
@@ -65,7 +66,8 @@ class Player:
         places = {id(tensor): slot for slot, tensor in slots(held).values()}
         self.slots = [places[id(parameter)] for parameter in self.parameters]
         self.graphs: LoweredPhase | None = None
-        self.optimizers = self._optimizers(binding, optimizer)
+        own_optimizers = self._optimizers(binding, optimizer)
+        self.optimizers = [fuse(each, binding.program) for each in own_optimizers]
         self.schedules = [schedule(each) for each in self.optimizers] if schedule else []
 
     def _optimizers(self, binding: Binding, optimizer: Any) -> list[torch.optim.Optimizer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -64,6 +64,11 @@ class Bound(Objective):
     #: Whether the particles are averaged outside the logarithm.
     averages = False
 
+    @property
+    def analytic(self) -> bool:
+        """Whether KL(q‖p) is taken in closed form where it is known."""
+        return False
+
     @abstractmethod
     def reduce(self, log_w: Tensor) -> Tensor:
         """The bound of each datum from its log-weights: `[K, B]` → `[B]`."""
@@ -122,8 +127,9 @@ class Bound(Objective):
         surrogate = -estimator.surrogate(self, w, *tempered, x, progress)
         with torch.no_grad():
             seen = estimator.reported(run, w)
-            value = self.per_datum(seen, *self._join(binding, self.log_weights(seen)))
-            return Loss(surrogate, value, self.terms(seen))
+            same = seen is w and not w.powers
+            plain = tempered if same else self._join(binding, self.log_weights(seen))
+            return Loss(surrogate, self.per_datum(seen, *plain), self.terms(seen))
 
     @property
     def draws(self) -> int:
@@ -134,9 +140,9 @@ class Bound(Objective):
         """The tables with powers that depend on the draws themselves."""
         return w
 
-    def closed(self, w: Weights) -> Collection[str]:
-        """Sites whose KL is taken in closed form."""
-        return ()
+    def closed(self, w: Weights) -> dict[str, Tensor]:
+        """Site → KL(q‖p) in closed form, where this bound is to use it."""
+        return w.divergences if self.analytic else {}
 
     def _refuse_a_part(self, w: Weights) -> None:
         if self.joint(w.binding) and w.batch != w.size:
@@ -168,7 +174,8 @@ class Bound(Objective):
         """Nats a datum from `[B]` local bounds and `[K, 1]` global log-weights."""
         if self.joint(w.binding):
             return reduced.mean() / w.size
-        return reduced.mean() + shared.mean() / w.size
+        local = reduced.mean()
+        return local if w.binding.all_local else local + shared.mean() / w.size
 
     def per_datum(self, w: Weights, local: Tensor, shared: Tensor) -> Tensor:
         """The bound, nats a datum."""
@@ -177,14 +184,16 @@ class Bound(Objective):
     def terms(self, w: Weights) -> dict[str, Tensor]:
         """log p of observed sites and the divergence of latent ones, nats a datum."""
         result = {}
-        for name in dict.fromkeys((*w.log_p, *w.log_q)):
+        closed = self.closed(w)
+        for name in w.binding.sites:
             local, shared = w.ratio(sites=(name,))
-            table = local if isinstance(local, Tensor) else shared
+            table = closed.get(name, local if isinstance(local, Tensor) else shared)
             if isinstance(table, Tensor):
-                value = table.detach().mean() / (1 if w.is_local(name) else w.size)
-                result[name if name not in w.log_q else f"kl_{name}"] = (
-                    value if name not in w.log_q else -value
-                )
+                value = table.mean()
+                value = value if w.is_local(name) else value / w.size
+                latent = name in w.log_q and name not in closed
+                label = f"kl_{name}" if latent or name in closed else name
+                result[label] = -value if latent else value
         return result
 
     def _estimator(self, binding: Binding) -> Estimator:

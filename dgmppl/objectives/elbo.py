@@ -85,18 +85,11 @@ class ELBO(Bound):
             powers[name] = (kl.mean() > free).to(kl) * powers.get(name, 1.0)
         return replace(w, powers=powers)
 
-    def terms(self, w: Weights) -> dict[str, Tensor]:
-        """log p of observed sites and the divergence of latent ones, nats a datum."""
-        closed = {
-            f"kl_{name}": kl.detach().mean() / (1 if w.is_local(name) else w.size)
-            for name, kl in self.closed(w).items()
-        }
-        return super().terms(w) | closed
-
-    def closed(self, w: Weights) -> dict[str, Tensor]:
-        """Site → KL(q‖p) in closed form, where this bound is to use it."""
+    @property
+    def analytic(self) -> bool:
+        """As asked for, but not where scores are to be taken with fixed parameters."""
         fixed = self.gradient is not None and self.gradient.fixed_scores
-        return w.divergences if self.analytic_kl and not fixed else {}
+        return self.analytic_kl and not fixed
 
     @property
     def formula(self) -> str:

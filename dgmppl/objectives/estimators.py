@@ -107,6 +107,10 @@ class Pathwise(Estimator):
         """Every draw of the guide must be reparameterised."""
         _need_reparameterised(self, binding)
 
+    def tables(self, run: Callable[..., Weights], bound: Bound, binding: Binding) -> Weights:
+        """Without the log-densities that a KL in closed form stands for: no score is asked for."""
+        return run(closed=bound.analytic)
+
     def surrogate(self, bound: Bound, w: Weights, local: Tensor, shared: Tensor, *_: Any) -> Tensor:
         """The bound itself."""
         return bound.per_datum(w, local, shared)
