@@ -56,9 +56,11 @@ class Draw:
         if self.binding.sites[name].point or not _weighed_alike(site, drawn):
             return None  # a Delta's own log-density is no part of Pyro's KL
         q, p = drawn["fn"], site["fn"]
-        shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+        if q.batch_shape != p.batch_shape:
+            shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+            q, p = (f if f.batch_shape == shape else f.expand(shape) for f in (q, p))
         try:
-            kl = kl_divergence(*(f if f.batch_shape == shape else f.expand(shape) for f in (q, p)))
+            kl = kl_divergence(q, p)
         except NotImplementedError:
             return None
         return shown(site, kl)

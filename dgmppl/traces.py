@@ -15,7 +15,15 @@ from pyro.nn import PyroModule
 from pyro.poutine.util import site_is_subsample
 from torch import nn
 
-__all__ = ["evaluating", "isolated", "module_device", "sample_sites", "subsample_sites", "trace"]
+__all__ = [
+    "evaluating",
+    "isolated",
+    "isolated_again",
+    "module_device",
+    "sample_sites",
+    "subsample_sites",
+    "trace",
+]
 
 # Pyro's handler stack and its settings belong to the process, so runs of programs take turns.
 _LOCK = threading.RLock()
@@ -37,11 +45,18 @@ def isolated(program: nn.Module, *, validate: bool = False) -> Iterator[None]:
         program: What is about to run.
         validate: Whether distributions check their arguments and values (slow, thorough).
     """
-    device = module_device(program)
-    placed = nullcontext() if device.type == "cpu" else device
     for module in program.modules():
         if isinstance(module, PyroModule):
             _localise(module)
+    with isolated_again(program, validate=validate):
+        yield
+
+
+@contextmanager
+def isolated_again(program: nn.Module, *, validate: bool = False) -> Iterator[None]:
+    """The same for a program that ran isolated before, without a walk through its modules."""
+    device = module_device(program)
+    placed = nullcontext() if device.type == "cpu" else device
     with (
         _LOCK,
         pyro.settings.context(module_local_params=True),

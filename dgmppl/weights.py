@@ -22,7 +22,7 @@ from dgmppl.handlers import Particles
 from dgmppl.running import run_both
 from dgmppl.site_checks import ProgramError
 from dgmppl.tables import Tables, divergences, recomputed, tabulate
-from dgmppl.traces import isolated
+from dgmppl.traces import isolated_again
 
 __all__ = ["Weights", "weights"]
 
@@ -171,7 +171,7 @@ def weights(
 
     chunked = chunk_size is not None and num_particles > chunk_size
     found: list[Tables] = []
-    with isolated(binding.program):
+    with isolated_again(binding.program):  # `bind` was there before
         for start in range(0, num_particles, each):
             held = found[0].shared if found and shared_globals else {}
             one = partial(run, start, held)
