@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Transform, constraints
 
-from dgmppl.guides.tanh_root import rising, tanh_root
+from dgmppl.guides.tanh_root import tanh_root
 
-__all__ = ["InvertiblePlanar"]
+__all__ = ["InvertiblePlanar", "rising"]
+
+STEEPEST = 0.999  # of the falling slopes
 
 
 class InvertiblePlanar(Transform):
     """Maps x ↦ x + û tanh(wᵀx + b), one after the other; wᵀû > −1 makes each a bijection.
 
     Along w a map is the scalar function a ↦ a + (wᵀû) tanh a of a = wᵀx + b, which rises; the
-    inverse finds a, and x = y − û tanh a. Unlike the paper's, û is zero where u is.
+    inverse finds a, and x = y − û tanh a.
 
     Arguments:
-        u: Where L maps move to, `[*batch, L, D]`; û is u corrected along w.
+        u: Where L maps move to, `[*batch, L, D]`; û is u made shorter.
         w: The normals of their planes, `[*batch, L, D]`.
         b: The planes' places, `[*batch, L]`.
 
@@ -66,3 +69,25 @@ class InvertiblePlanar(Transform):
         act = self._known[1]
         assert act is not None
         return (self.slope * (1 - act.square())).log1p().sum(-1)
+
+
+def rising(u: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """A vector û for which a ↦ a + (wᵀû) tanh a rises: u over a smooth maximum of 1 and −wᵀu.
+
+    Every û with wᵀû > −0.999 is that of one u. The paper moves u along w instead, by an amount over
+    ‖w‖ that jumps where w passes through zero; here u and w may be as short as they like.
+
+    Arguments:
+        u: `[*batch, D]`.
+        w: `[*batch, D]`.
+
+    Returns:
+        û and its slope wᵀû > −0.999, `[*batch]`.
+
+    Example:
+        >>> rising(torch.tensor([-5.0, 1.0]), torch.tensor([1.0, 0.0]))
+        (tensor([-0.9954,  0.1991]), tensor(-0.9954))
+    """
+    along = (w * u).sum(-1)
+    shrink = STEEPEST / (1 + F.softplus(-along - 1))
+    return shrink.unsqueeze(-1) * u, shrink * along

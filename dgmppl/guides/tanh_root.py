@@ -5,32 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dgmppl.guides.flow import around_one
+__all__ = ["tanh_root", "triangular_tanh_root"]
 
-__all__ = ["rising", "tanh_root", "triangular_tanh_root"]
-
-LEAST = -0.999  # of the slopes
 STEPS = 12  # of Newton's method: to the last bit for slopes from −0.999 to 10,000
-
-
-def rising(u: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """A vector û for which a ↦ a + (wᵀû) tanh a rises: u, moved along w. It is zero where u is.
-
-    Arguments:
-        u: `[*batch, D]`.
-        w: `[*batch, D]`.
-
-    Returns:
-        û and its slope wᵀû > −1, `[*batch]`.
-
-    Example:
-        >>> rising(torch.tensor([-5.0, 1.0]), torch.tensor([1.0, 0.0]))
-        (tensor([-0.9875,  1.0000]), tensor(-0.9875))
-    """
-    along = (w * u).sum(-1)
-    slope = LEAST * (1 - around_one(along))
-    length = w.square().sum(-1) + torch.finfo(w.dtype).tiny
-    return u + ((slope - along) / length).unsqueeze(-1) * w, slope
 
 
 def tanh_root(slope: Tensor, target: Tensor) -> Tensor:
