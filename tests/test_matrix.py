@@ -78,7 +78,7 @@ def learn(program: nn.Module, x: Tensor, objective: Objective) -> None:
     for _ in range(STEPS // repeats):
         for player in players:
             for _ in range(player.phase.repeat):
-                player.move(player.phase.loss(binding, x, progress))
+                player.move(player.estimate(x, progress))
 
 
 def left(kind: str, model: Kind, program: nn.Module, objective: Objective) -> float:

@@ -138,7 +138,7 @@ class Player:
             return
         gradients = processes.average(self.parameters, estimate.gradients, weight)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = _laid_out_like(parameter, gradient)
         if self.clip_gradient is not None:
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
@@ -183,6 +183,9 @@ class Player:
         """Continues from a checkpoint's state."""
         for optimizer, part in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(part)
+            for parameter, kept in optimizer.state.items():
+                for name, value in kept.items():
+                    kept[name] = _laid_out_like(parameter, value)
         for schedule, part in zip(self.schedules, state["schedules"], strict=True):
             schedule.load_state_dict(part)
 
@@ -194,3 +197,12 @@ def _plain(state: dict[str, Any]) -> dict[str, Any]:
     """A scheduler's state without functions, which no checkpoint can hold."""
     kept = (int, float, bool, str, list, tuple, dict, type(None), Tensor)
     return {name: value for name, value in state.items() if isinstance(value, kept)}
+
+
+def _laid_out_like(parameter: Tensor, value: Any) -> Any:
+    """The same numbers in the parameter's order in memory, which fused kernels do not look at."""
+    if not isinstance(value, Tensor) or value.shape != parameter.shape:
+        return value
+    if value.stride() == parameter.stride():
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import pyro
 import pytest
 import torch
-from torch import nn
+from pyro.distributions import Normal
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 import dgmppl
 from dgmppl.inference.fused import fuse
 from dgmppl.models.vae import VAE
+from dgmppl.objectives import MaximumLikelihood
 
 
 def fused(optimizer: Callable[..., Any], program: nn.Module) -> list[Any]:
@@ -63,3 +67,30 @@ def test_it_learns_the_same(kind: Callable[..., Any]) -> None:
         learned.append(program.state_dict())
     for name, value in learned[0].items():
         torch.testing.assert_close(value, learned[1][name], rtol=1e-10, atol=1e-12)
+
+
+def test_transposed_parameters_and_gradients_move_as_contiguous_ones(tmp_path: Path) -> None:
+    """Fused kernels walk through memory: gradients and resumed states must lie as parameters do."""
+
+    class Turned(dgmppl.Program):
+        def __init__(self, turned: bool) -> None:
+            super().__init__()
+            start = torch.arange(6.0).reshape(3, 2) / 10
+            self.weight = nn.Parameter(start.t().contiguous().t() if turned else start)
+
+        def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
+            with dgmppl.data_plate(x, n):
+                loc = (self.weight * torch.tensor([[1.0, 2.0]])).sum(-1)
+                return pyro.sample("x", Normal(loc, 1.0).to_event(1), obs=x)
+
+    x, ends = torch.randn(8, 3), []
+    for turned in (False, True):
+        settings = {"objective": MaximumLikelihood(), "progress": False, "batch_size": 4}
+        whole = dgmppl.fit(Turned(turned), x, epochs=4, **settings)
+        where = tmp_path / str(turned)
+        dgmppl.fit(Turned(turned), x, epochs=2, directory=where, **settings)
+        rest = dgmppl.fit(Turned(turned), x, epochs=4, directory=where, resume=True, **settings)
+        ends += [whole.program.weight, rest.program.weight]
+        assert ends[-1].is_contiguous() is not turned
+    for end in ends[1:]:
+        torch.testing.assert_close(end.contiguous(), ends[0])
