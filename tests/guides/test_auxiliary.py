@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pyro
@@ -96,7 +96,10 @@ def test_the_guide_finds_both_modes() -> None:
 
 
 def test_many_particles_find_the_evidence() -> None:
-    """p(x, z) r(a|x, z) has the model's own evidence, learned or not."""
+    """p(x, z) r(a|x, z) has the model's own evidence.
+
+    Where nothing is learned the weights have heavy tails, whose errors cannot be estimated.
+    """
     program = Square()
     exact = program.log_evidence(X)
     found = dgmppl.evidence(two_sided(), X, 20_000, seed=0)
@@ -105,8 +108,11 @@ def test_many_particles_find_the_evidence() -> None:
     assert found.standard_error.max() < 0.05
     model = LinearGaussian()
     torch.manual_seed(0)
-    fresh = model.with_guide(Auxiliary(model, nn.Identity(), data(), size=2, family=Full()))
-    found = dgmppl.evidence(fresh, data(), 40_000, seed=0)
+    learned = model.with_guide(Auxiliary(model, nn.Identity(), data(), size=2, family=Full()))
+    rows, adam = data().repeat(50, 1), partial(torch.optim.Adam, lr=0.03)
+    settings = {"epochs": 40, "batch_size": None, "optimizer": adam, "progress": False}
+    dgmppl.fit(learned, rows, IWAE(num_particles=8), **settings)
+    found = dgmppl.evidence(learned, data(), 20_000, seed=0)
     assert found.value is not None and found.standard_error is not None
     gap = (found.value - model.log_evidence(data())).abs()
     assert (gap < 4 * found.standard_error).all()
