@@ -52,7 +52,7 @@ class Net(nn.Module):
 
 
 class SemiSupervisedVAE(dgmppl.Program):
-    """A class and a style, both latent (M2): the bound is on log p(x, y) or log p(x), row by row.
+    """A class and a style, both latent (M2): bounds log p(x, y) or log p(x), row by row.
 
     Arguments:
         data_dim: Number of pixels.
@@ -130,7 +130,6 @@ def log_joint(program: SemiSupervisedVAE | HybridVAE, x: Tensor, draws: int = 10
 
 
 WARM_UP = Linear(0.0, 1.0, epochs=40)  # the class would else say all that the style could
-
 BASE = Recipe(
     program=SemiSupervisedVAE,
     objective=ELBO(gradient=Enumerate(), temper={"z": WARM_UP}) + 10 * Supervised("y"),
@@ -139,7 +138,6 @@ BASE = Recipe(
     epochs=100,
     about="VAE of class and style from 100 labels, the others summed over",
 )
-
 recipes = {
     "semi-supervised-vae": BASE,
     "hybrid-vae": replace(

@@ -87,7 +87,7 @@ def test_bars_are_the_mean_over_data_sorted_and_active_ones_coloured() -> None:
     assert [t.get_text() for t in axes.get_xticklabels()] == ["2", "0", "1"]
     first, second, third = (bar.get_facecolor() for bar in axes.patches)
     assert first == third != second
-    assert "1 of 3 units of z active" in axes.get_title() and "6.0 nats" in axes.get_title()
+    assert "z: 1 of 3 units active" in axes.get_title() and "6.0 nats" in axes.get_title()
 
 
 def test_each_site_has_a_panel() -> None:
@@ -95,7 +95,7 @@ def test_each_site_has_a_panel() -> None:
     found = diagnosed(kl=kl, a=[1.0] * 40, b=[0.0] * 200, c=[1.0, 1.0, 0.0])
     figure = pictures.kl_per_unit(found)
     assert [len(axes.patches) for axes in figure.axes] == [40, 100, 1]
-    assert "2 of 3 units of c active" in figure.axes[2].get_title()
+    assert "c: 2 of 3 units active" in figure.axes[2].get_title()
 
 
 def test_shares_of_k_hat_add_up_whatever_the_values() -> None:
