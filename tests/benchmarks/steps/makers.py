@@ -20,7 +20,9 @@ from .pyro_svi import pyro_svi
 from .torch_step import TorchStep, need_compiler
 from .workload import Step
 
-__all__ = ["bound_makers"]
+__all__ = ["Makers", "bound_makers"]
+
+Makers = dict[str, Callable[[np.ndarray], Step]]
 
 
 def bound_makers(
@@ -30,7 +32,7 @@ def bound_makers(
     objective: Objective,
     pyro_elbo: Callable[[], ELBO],
     numpyro: tuple[str, Callable[[Any], Any]],
-) -> dict[str, Callable[[np.ndarray], Step]]:
+) -> Makers:
     """Contender → what makes its step from a batch to look at.
 
     Arguments:

@@ -17,9 +17,9 @@ leaky_relu = partial(jax.nn.leaky_relu, negative_slope=0.01)
 
 
 def gaussian(parameters: jax.Array) -> Distribution:
-    """A normal of independent units from means and log-scales."""
+    """A normal of independent units from means and log-scales, which are kept within ±5."""
     loc, log_scale = jnp.split(parameters, 2, -1)
-    return Normal(loc, jnp.exp(log_scale)).to_event(1)
+    return Normal(loc, jnp.exp(5 * jnp.tanh(log_scale / 5))).to_event(1)
 
 
 def model(p: Parameters, x: jax.Array) -> None:

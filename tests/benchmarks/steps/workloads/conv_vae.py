@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from pyro.infer import TraceMeanField_ELBO
-
 from dgmppl.models.conv_vae import ConvVAE
-from dgmppl.objectives import ELBO
 
 from ..layers import Convolution, Dense, Layer
-from ..makers import bound_makers
 from ..workload import Workload
-from .vae import negative_elbo
+from .vae import elbo_makers
 
 __all__ = ["conv_vae"]
 
@@ -25,13 +21,7 @@ def conv_vae(batch: int, size: int = 28, z_dim: int = 16, channels: int = 32) ->
         about=f"convolutional VAE, {size}×{size}, {channels} channels, batch {batch}",
         shape=(batch, 1, size, size),
         program=program,
-        makers=bound_makers(
-            program,
-            loss=negative_elbo,
-            objective=ELBO(),
-            pyro_elbo=TraceMeanField_ELBO,
-            numpyro=("conv_vae", lambda infer: infer.TraceMeanField_ELBO()),
-        ),
+        makers=elbo_makers(program, "conv_vae"),
         layers=_layers(batch, size, z_dim, channels),
         block=15,
     )

@@ -60,7 +60,7 @@ def negative_elbo(program: nn.Module, x: Tensor) -> Tensor:
     """−E_q[log p(x|z1) p(z1|z2) p(z2) / q(z1|x) q(z2|z1)], nats a datum; constants cancel."""
     z1, log_q1 = _draw(program.up[0](x))
     z2, log_q2 = _draw(program.up[1](z1))
-    loc, log_scale = program.down[0](z2).chunk(2, -1)
+    loc, log_scale = _halves(program.down[0](z2))
     log_p1 = (-0.5 * ((z1 - loc) * torch.exp(-log_scale)) ** 2 - log_scale).sum()
     log_p2 = -0.5 * (z2**2).sum()
     distortion = cross_entropy(program.decoder(z1), x, reduction="sum")
@@ -69,6 +69,12 @@ def negative_elbo(program: nn.Module, x: Tensor) -> Tensor:
 
 def _draw(parameters: Tensor) -> tuple[Tensor, Tensor]:
     """A draw and its log-density, summed, without the constant."""
-    loc, log_scale = parameters.chunk(2, -1)
+    loc, log_scale = _halves(parameters)
     noise = torch.randn(loc.shape)
     return loc + log_scale.exp() * noise, (-0.5 * noise**2 - log_scale).sum()
+
+
+def _halves(parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and log-scales, these within ±5."""
+    loc, log_scale = parameters.chunk(2, -1)
+    return loc, 5 * torch.tanh(log_scale / 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -13,10 +14,10 @@ from dgmppl.models.vae import VAE
 from dgmppl.objectives import ELBO
 
 from ..layers import Dense, mlp_layers
-from ..makers import bound_makers
+from ..makers import Makers, bound_makers
 from ..workload import Workload
 
-__all__ = ["vae", "vae_layers"]
+__all__ = ["elbo_makers", "vae", "vae_layers"]
 
 
 def vae(batch: int, data_dim: int = 784, z_dim: int = 50, hidden_features: int = 200) -> Workload:
@@ -27,15 +28,20 @@ def vae(batch: int, data_dim: int = 784, z_dim: int = 50, hidden_features: int =
         about=f"VAE {data_dim}-{hidden_features}-{hidden_features}-{z_dim}, batch {batch}",
         shape=(batch, data_dim),
         program=program,
-        makers=bound_makers(
-            program,
-            loss=negative_elbo,
-            objective=ELBO(),
-            pyro_elbo=TraceMeanField_ELBO,
-            numpyro=("vae", lambda infer: infer.TraceMeanField_ELBO()),
-        ),
+        makers=elbo_makers(program, "vae"),
         layers=vae_layers(batch, batch, data_dim, z_dim, hidden_features),
         block=50,
+    )
+
+
+def elbo_makers(program: Callable[[], nn.Module], network: str) -> Makers:
+    """Who trains an encoder and a decoder by this bound; `network` is NumPyro's file."""
+    return bound_makers(
+        program,
+        loss=negative_elbo,
+        objective=ELBO(),
+        pyro_elbo=TraceMeanField_ELBO,
+        numpyro=(network, lambda infer: infer.TraceMeanField_ELBO()),
     )
 
 
