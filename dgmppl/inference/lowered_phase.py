@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.inference.estimate import Estimate, EstimateFunction
-from dgmppl.lowering import Backend, Graphs, LoweringError
+from dgmppl.lowering import Backend, Graphs
 from dgmppl.lowering.snapshot import Snapshot
-from dgmppl.lowering.structure import mapped
 from dgmppl.objectives.objective import Progress
 from dgmppl.schedules import Clock, Schedule
 
@@ -57,8 +56,6 @@ class LoweredPhase:
         kept = dict(memory)
         clock = Clock(float("nan"), iter(numbers))
         found = self.eager(x, replace(self.progress, epoch=clock, memory=kept))
-        for name, value in kept.items():
-            _refuse_objects(name, value)
         left = {name: value for name, value in kept.items() if name not in memory}
         return found.names, found.numbers, found.gradients, left
 
@@ -68,17 +65,3 @@ class LoweredPhase:
         self.eager(x, replace(self.progress, epoch=clock, memory=dict(self.progress.memory)))
         before.put_back()
         return clock.read
-
-
-def _refuse_objects(name: str, value: Any) -> None:
-    def refuse(part: Any) -> None:
-        if isinstance(part, dict | list | tuple):
-            for inner in part.values() if isinstance(part, dict) else part:
-                refuse(inner)
-        elif not isinstance(part, int | float | str | None):
-            raise LoweringError(
-                f"a phase leaves '{name}', a {type(part).__name__}, to a later one (only tensors "
-                "can be)"
-            )
-
-    refuse(mapped(lambda tensor: None, value))

@@ -51,7 +51,7 @@ class Player:
         amp: torch.dtype | None = None,
     ):
         self.phase, self.binding, self.clip_gradient = phase, binding, clip_gradient
-        self.scaler, self.kept, self.amp = scaler, state, amp
+        self.scaler, self.amp = scaler, amp
         self.baseline = list(state.parameters()) if state and "baseline" in phase.roles else []
         own = list(binding.parameters(phase.roles).values()) if phase.gradient else []
         self.parameters = [*own, *self.baseline] if own else []
@@ -62,8 +62,8 @@ class Player:
                 f"{ {role: len(names) for role, names in binding.roles.items()} }. Try "
                 "nn.Parameter or nn.Module attributes used in the model or the guide."
             )
-        held = nn.ModuleList([binding.program, *([] if state is None else [state])])
-        places = {id(tensor): slot for slot, tensor in slots(held).values()}
+        self.modules = [binding.program, *([] if state is None else [state])]
+        places = {id(tensor): slot for m in self.modules for slot, tensor in slots(m).values()}
         self.slots = [places[id(parameter)] for parameter in self.parameters]
         self.graphs: LoweredPhase | None = None
         own_optimizers = self._optimizers(binding, optimizer)
@@ -93,11 +93,10 @@ class Player:
         self, backends: Sequence[Backend], *, strict: bool, say: Callable[[str], None]
     ) -> None:
         """Runs the phase as graphs from now on; the arguments are those of `LoweredPhase`."""
-        own = [self.binding.program, *([] if self.kept is None else [self.kept])]
         name = self.phase.name
         self.graphs = LoweredPhase(
             self._estimate,
-            own,
+            self.modules,
             backends,
             strict=strict,
             say=lambda text: say(f"{name}: {text}"),

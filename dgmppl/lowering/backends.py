@@ -20,9 +20,6 @@ __all__ = ["Backend", "Inductor", "Plain"]
 class Backend(ABC):
     """Builds what runs a graph."""
 
-    #: Whether results are those of the function to the bit.
-    exact = False
-
     @abstractmethod
     def build(self, graph: fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
         """A callable with the graph's signature.
@@ -38,8 +35,6 @@ class Plain(Backend):
 
     What is saved is Python: handlers, modules, the recording of gradients.
     """
-
-    exact = True
 
     def build(self, graph: fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
         """The graph's own code."""

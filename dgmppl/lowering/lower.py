@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.lowering.backends import Backend, Plain
-from dgmppl.lowering.graph import record
+from dgmppl.lowering.graph import NoGraphError, record
 from dgmppl.lowering.passes import shorten
 from dgmppl.lowering.slots import Slot, exchanged, slots
-from dgmppl.lowering.structure import builder, mapped, tensors
+from dgmppl.lowering.structure import CONSTANTS, builder, leaves, mapped, tensors
 
 __all__ = ["Lowered", "lower"]
 
@@ -79,7 +79,10 @@ def lower(
         with exchanged(held, kept):
             result[:] = [fn(*mapped(lambda _: next(given), args))]
             _keep_buffers(held, kept)
+        _refuse_objects(result)
         return list(tensors(result))
+
+    _refuse_objects(args)
 
     copies = [_copy(tensor) for tensor in (*(t for _, t in own.values()), *tensors(args))]
     with torch.no_grad():
@@ -87,6 +90,13 @@ def lower(
         graph = shorten(graph)
         run = (backend or Plain()).build(graph, [*(c.detach() for c in copies), *captured])
     return Lowered(run, [slot for slot, _ in own.values()], captured, builder(result[0]))
+
+
+def _refuse_objects(value: Any) -> None:
+    """A graph would keep an object's tensors as they were when it was recorded."""
+    for leaf in leaves(value):
+        if not isinstance(leaf, (Tensor, *CONSTANTS)):
+            raise NoGraphError(f"a {type(leaf).__name__} goes in or out (only tensors can)")
 
 
 def _copy(tensor: Tensor) -> Tensor:

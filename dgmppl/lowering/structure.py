@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
-__all__ = ["builder", "form", "mapped", "tensors"]
+__all__ = ["CONSTANTS", "builder", "form", "leaves", "mapped", "tensors"]
+
+#: What may stand beside tensors: it is compared when a graph is called again.
+CONSTANTS = (bool, int, float, str, type(None), torch.dtype, torch.device)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What a structure holds, in order: tensors and all else."""
+    if isinstance(value, Mapping):
+        for part in value.values():
+            yield from leaves(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from leaves(part)
+    else:
+        yield value
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
@@ -18,14 +34,7 @@ def tensors(value: Any) -> Iterator[Tensor]:
         >>> [len(tensor) for tensor in tensors({"a": (torch.ones(2), 5), "b": [torch.ones(3)]})]
         [2, 3]
     """
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from tensors(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from tensors(part)
+    return (leaf for leaf in leaves(value) if isinstance(leaf, Tensor))
 
 
 def mapped(fn: Callable[[Tensor], Any], value: Any) -> Any:
@@ -49,6 +58,8 @@ def mapped(fn: Callable[[Tensor], Any], value: Any) -> Any:
 def form(value: Any) -> Any:
     """All of a structure but its tensors' numbers: shapes, types, devices, keys and constants.
 
+    Of an object, which no graph takes, only its class.
+
     Example:
         >>> import torch
         >>> form([torch.ones(2)]) == form([torch.zeros(2)]) != form([torch.zeros(3)])
@@ -60,7 +71,7 @@ def form(value: Any) -> Any:
         return tuple(value), tuple([form(part) for part in value.values()])
     if isinstance(value, list | tuple):
         return tuple([form(part) for part in value])
-    return value
+    return value if isinstance(value, CONSTANTS) else type(value)
 
 
 def builder(value: Any) -> Callable[[Sequence[Tensor]], Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +238,29 @@ def test_and_learned_by_the_program_where_not(
     b, _ = learned(make, False, X, WakeSleep())
     assert all(torch.equal(v, b.state_dict()[n]) for n, v in a.state_dict().items())
     assert "not compiled: " in run.notes[0] and "by a plain graph" not in run.notes[0]
+
+
+class LeavesAnObject(ELBO):
+    """Two phases, of which the first leaves more than tensors to the second."""
+
+    def phases(self, binding: Any) -> Any:
+        (phase,) = super().phases(binding)
+
+        def leave(binding: Any, x: Any, progress: Any) -> Any:
+            progress.memory["object"] = Normal(x, 1.0)
+            return phase.loss(binding, x, progress)
+
+        def find(binding: Any, x: Any, progress: Any) -> Any:
+            assert torch.equal(progress.memory["object"].loc, x)
+            return phase.loss(binding, x, progress)
+
+        return replace(phase, loss=leave), replace(phase, loss=find)
+
+
+def test_objects_between_phases_are_left_to_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph would go on with the tensors that the first one held."""
+    with pytest.raises(LoweringError, match="a Normal goes in or out"):
+        learned(lambda: LinearGaussian(1.0), Plain(), some_data(20), LeavesAnObject())
+    monkeypatch.setattr("dgmppl.lowering.choice.PLAIN_FROM", 1)
+    _, run = learned(lambda: LinearGaussian(1.0), "auto", some_data(20), LeavesAnObject())
+    assert len(run.notes) == 2 and all("not compiled: a Normal" in note for note in run.notes)
