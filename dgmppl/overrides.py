@@ -13,11 +13,23 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from dgmppl import guides, objectives, schedules
 from dgmppl.data import deletion, pixels
 
 __all__ = ["OverrideError", "apply_overrides"]
+
+OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop", "Adamax")
+LEARNING_RATES = (
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LinearLR",
+    "MultiStepLR",
+    "ReduceLROnPlateau",
+    "StepLR",
+)
 
 
 class OverrideError(ValueError):
@@ -28,8 +40,8 @@ def apply_overrides(recipe: Any, overrides: Iterable[str]) -> Any:
     """A recipe with parts exchanged.
 
     A path goes through the fields of dataclasses and the arguments of callables; a value is a
-    Python literal, or a call of an objective, estimator, guide's family, schedule, pixel treatment
-    or optimizer.
+    Python literal, or a call of an objective, estimator, guide's family, schedule, pixel treatment,
+    optimizer or learning-rate schedule.
 
     Arguments:
         recipe: The recipe.
@@ -118,8 +130,8 @@ def _evaluate(node: ast.expr) -> Any:
         fn = _lookup(node.func)
         positional = [_evaluate(argument) for argument in node.args]
         named = {k.arg: _evaluate(k.value) for k in node.keywords if k.arg is not None}
-        if isinstance(fn, type) and issubclass(fn, torch.optim.Optimizer):
-            return functools.partial(fn, **named)
+        if isinstance(fn, type) and issubclass(fn, (Optimizer, LRScheduler)):
+            return functools.partial(fn, **named)  # what it takes first comes later
         try:
             return fn(*positional, **named)
         except TypeError as error:
@@ -141,9 +153,10 @@ def _lookup(node: ast.expr) -> Any:
 
 def _names() -> Mapping[str, Callable[..., Any]]:
     """What may be called in a value."""
-    optimizers = {n: getattr(torch.optim, n) for n in ("Adam", "AdamW", "SGD", "RMSprop", "Adamax")}
+    learning = {n: getattr(torch.optim, n) for n in OPTIMIZERS}
+    learning |= {n: getattr(torch.optim.lr_scheduler, n) for n in LEARNING_RATES}
     modules = (guides, objectives, schedules, pixels, deletion)
-    return optimizers | {
+    return learning | {
         name: value
         for module in modules
         for name in module.__all__

@@ -2,6 +2,7 @@
 
 from dgmppl.data.deletion import MissingCompletelyAtRandom
 from dgmppl.data.fetch import DataNotFound
+from dgmppl.data.held import held_on
 from dgmppl.data.loaders import LoaderData
 from dgmppl.data.minibatches import Batch, batches, count_batches
 from dgmppl.data.missing import missing_as_nan
@@ -40,6 +41,7 @@ __all__ = [
     "count_batches",
     "first_tensor",
     "grid_centres",
+    "held_on",
     "load",
     "map_tensors",
     "missing_as_nan",

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dgmppl.data.loaders import LoaderData
-from dgmppl.data.nested import map_tensors, to_device
+from dgmppl.data.nested import map_tensors, named_tensors, to_device
 from dgmppl.data.part import WHOLE, Part
 from dgmppl.data.tensors import TensorData
 
@@ -109,21 +109,27 @@ def _walk(
     device: torch.device | str | None,
 ) -> Iterator[Batch]:
     """The batches of tensors in memory."""
+    places = {tensor.device for _, tensor in named_tensors(data.values)}
+    orders = {place: order.to(place) for place in places} if order is not None else {}
     for low, high, weight in spans:
         index = torch.arange(low, high) if order is None else order[low:high]
-        rows = slice(low, high) if order is None else index
-        x = map_tensors(partial(_gather, rows=rows, device=device), data.values)
+        rows = {place: order[low:high] for place, order in orders.items()}
+        gather = partial(_gather, rows=rows or slice(low, high), device=device)
+        x = map_tensors(gather, data.values)
         yield Batch(index, x if data.transform is None else data.transform(x), weight)
 
 
-def _gather(tensor: Tensor, rows: slice | Tensor, device: torch.device | str | None) -> Tensor:
-    """The rows of a tensor, on the device."""
+def _gather(
+    tensor: Tensor, rows: slice | dict[torch.device, Tensor], device: torch.device | str | None
+) -> Tensor:
+    """The rows of a tensor, given on its device, on another device."""
     if isinstance(rows, slice):
         return to_device(tensor[rows], device)
+    index = rows[tensor.device]
     if tensor.device.type != "cpu":
-        return to_device(tensor.index_select(0, rows.to(tensor.device)), device)
+        return to_device(tensor.index_select(0, index), device)
     # Rows that go to a GPU are gathered into pinned memory: the copy then runs beside the compute.
     pinned = device is not None and torch.device(device).type == "cuda"
-    shape = (len(rows), *tensor.shape[1:])
+    shape = (len(index), *tensor.shape[1:])
     buffer = torch.empty(shape, dtype=tensor.dtype, pin_memory=pinned)
-    return to_device(torch.index_select(tensor, 0, rows, out=buffer), device)
+    return to_device(torch.index_select(tensor, 0, index, out=buffer), device)

@@ -24,11 +24,13 @@ class Estimate:
         numbers: `[len(names)]`, double precision, on the device.
         gradients: One for each parameter that moves, `None` where it has no part in the loss; empty
             in a phase that moves its parameters itself.
+        moved: Whether the parameters have been moved along the gradients, which are gone.
     """
 
     names: tuple[str, ...]
     numbers: Tensor
     gradients: tuple[Tensor | None, ...]
+    moved: bool = False
 
     @classmethod
     def of(cls, loss: Loss, gradients: tuple[Tensor | None, ...]) -> Estimate:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import dgmppl.randomness as randomness
 from dgmppl.binding import Binding, bind
-from dgmppl.data import Batch, batches, count_batches
+from dgmppl.data import Batch, batches, count_batches, held_on
 from dgmppl.data.nested import batch_length
 from dgmppl.inference.checkpoint import read_checkpoint, write_atomically, write_checkpoint
 from dgmppl.inference.display import Display
@@ -95,6 +95,9 @@ class Learner:
     def _prepare(self) -> None:
         """Binds the objective to the program on the first batch, and makes the players."""
         self.program.to(self.device)
+        self.data, self.validation = (
+            held_on(self.device, data) for data in (self.data, self.validation)
+        )
         first = next(iter(batches(self.data, self.batch_size, device=self.device))).x
         self.binding: Binding = bind(self.program, first)
         self.program.to(self.device)
@@ -154,7 +157,12 @@ class Learner:
         """Has the phases recorded at their first batch, where that pays."""
         if backends := backends_for(self.compile, steps):
             for player in self.players:
-                player.compile(backends, strict=self.compile != "auto", say=self._note)
+                player.compile(
+                    backends,
+                    strict=self.compile != "auto",
+                    say=self._note,
+                    alone=self.processes.size == 1,
+                )
 
     def _note(self, text: str) -> None:
         self.run.notes.append(text)

@@ -14,6 +14,7 @@ from dgmppl.inference.checkpoint import CheckpointError
 from dgmppl.inference.estimate import Estimate
 from dgmppl.inference.fused import fuse
 from dgmppl.inference.lowered_phase import LoweredPhase
+from dgmppl.inference.mover import Mover
 from dgmppl.inference.processes import ALONE, Processes
 from dgmppl.lowering import Backend, slots
 from dgmppl.objectives.objective import Loss, ObjectiveError, Phase, Progress
@@ -50,8 +51,7 @@ class Player:
         state: nn.Module | None = None,
         amp: torch.dtype | None = None,
     ):
-        self.phase, self.binding, self.clip_gradient = phase, binding, clip_gradient
-        self.scaler, self.amp = scaler, amp
+        self.phase, self.binding, self.scaler, self.amp = phase, binding, scaler, amp
         self.baseline = list(state.parameters()) if state and "baseline" in phase.roles else []
         own = list(binding.parameters(phase.roles).values()) if phase.gradient else []
         self.parameters = [*own, *self.baseline] if own else []
@@ -66,9 +66,9 @@ class Player:
         places = {id(tensor): slot for m in self.modules for slot, tensor in slots(m).values()}
         self.slots = [places[id(parameter)] for parameter in self.parameters]
         self.graphs: LoweredPhase | None = None
-        own_optimizers = self._optimizers(binding, optimizer)
-        self.optimizers = [fuse(each, binding.program) for each in own_optimizers]
-        self.schedules = [schedule(each) for each in self.optimizers] if schedule else []
+        optimizers = [fuse(each, binding.program) for each in self._optimizers(binding, optimizer)]
+        self.mover = Mover(self.parameters, optimizers, clip_gradient, scaler)
+        self.schedules = [schedule(each) for each in optimizers] if schedule else []
 
     def _optimizers(self, binding: Binding, optimizer: Any) -> list[torch.optim.Optimizer]:
         if not self.parameters:
@@ -90,9 +90,21 @@ class Player:
         return result
 
     def compile(
-        self, backends: Sequence[Backend], *, strict: bool, say: Callable[[str], None]
+        self,
+        backends: Sequence[Backend],
+        *,
+        strict: bool,
+        say: Callable[[str], None],
+        alone: bool = True,
     ) -> None:
-        """Runs the phase as graphs from now on; the arguments are those of `LoweredPhase`."""
+        """Runs the phase as graphs from now on; on a GPU, with its move in them where that can be.
+
+        Arguments:
+            backends: As of `Graphs`.
+            strict: Likewise.
+            say: Likewise.
+            alone: Whether the gradient is this process's only.
+        """
         name = self.phase.name
         self.graphs = LoweredPhase(
             self._estimate,
@@ -101,10 +113,11 @@ class Player:
             strict=strict,
             say=lambda text: say(f"{name}: {text}"),
             dtype=self.amp,
+            mover=self.mover if alone and self.phase.gradient else None,
         )
 
     def estimate(self, x: Any, progress: Progress) -> Estimate:
-        """The phase's numbers and gradients on a batch."""
+        """The phase's numbers and gradients on a batch; a compiled phase may have moved already."""
         return self.graphs(x, progress) if self.graphs else self._estimate(x, progress)
 
     @torch.enable_grad()
@@ -126,28 +139,15 @@ class Player:
             return self.phase.loss(self.binding, x, progress)
 
     def move(self, estimate: Estimate, processes: Processes = ALONE, weight: float = 1.0) -> None:
-        """One optimizer step; the gradients are gone afterwards.
+        """One optimizer step, unless the estimate has taken it; the gradients are gone afterwards.
 
         Arguments:
             estimate: This process's.
             processes: Whose gradients are averaged.
             weight: This process's share of the step's data.
         """
-        if not self.phase.gradient:
-            return
-        gradients = processes.average(self.parameters, estimate.gradients, weight)
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = _laid_out_like(parameter, gradient)
-        if self.clip_gradient is not None:
-            for optimizer in self.optimizers:
-                self.scaler.unscale_(optimizer)
-            self.clip_gradient(self.parameters)
-        for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
-        if self.scaler.is_enabled():
-            self.scaler.update()
-        for parameter in self.parameters:
-            parameter.grad = None
+        if self.phase.gradient and not estimate.moved:
+            self.mover(processes.average(self.parameters, estimate.gradients, weight))
 
     def end_epoch(self, value: float) -> None:
         """Advances the learning-rate schedules.
@@ -166,7 +166,7 @@ class Player:
         """Optimizers and schedules, for a checkpoint."""
         return {
             "kinds": self._kinds(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "optimizers": self.mover.state(),
             "schedules": [_plain(schedule.state_dict()) for schedule in self.schedules],
         }
 
@@ -180,28 +180,15 @@ class Player:
 
     def load(self, state: dict[str, Any]) -> None:
         """Continues from a checkpoint's state."""
-        for optimizer, part in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(part)
-            for parameter, kept in optimizer.state.items():
-                for name, value in kept.items():
-                    kept[name] = _laid_out_like(parameter, value)
+        self.mover.load(state["optimizers"])
         for schedule, part in zip(self.schedules, state["schedules"], strict=True):
             schedule.load_state_dict(part)
 
     def _kinds(self) -> list[str]:
-        return [type(each).__name__ for each in (*self.optimizers, *self.schedules)]
+        return [type(each).__name__ for each in (*self.mover.optimizers, *self.schedules)]
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Any]:
     """A scheduler's state without functions, which no checkpoint can hold."""
     kept = (int, float, bool, str, list, tuple, dict, type(None), Tensor)
     return {name: value for name, value in state.items() if isinstance(value, kept)}
-
-
-def _laid_out_like(parameter: Tensor, value: Any) -> Any:
-    """The same numbers in the parameter's order in memory, which fused kernels do not look at."""
-    if not isinstance(value, Tensor) or value.shape != parameter.shape:
-        return value
-    if value.stride() == parameter.stride():
-        return value
-    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

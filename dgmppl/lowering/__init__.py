@@ -2,6 +2,7 @@
 
 from dgmppl.lowering.backends import Backend, Inductor, Plain
 from dgmppl.lowering.choice import Compile, backends_for
+from dgmppl.lowering.cuda_graphs import CUDAGraphs
 from dgmppl.lowering.graph import LoweringError, is_lowering, require
 from dgmppl.lowering.graphs import Graphs
 from dgmppl.lowering.lower import Lowered, lower
@@ -10,6 +11,7 @@ from dgmppl.lowering.slots import Slot, exchanged, slots
 
 __all__ = [
     "Backend",
+    "CUDAGraphs",
     "Compile",
     "Graphs",
     "Inductor",

@@ -17,8 +17,15 @@ from dgmppl.lowering.graph import LoweringError
 __all__ = ["Backend", "Inductor", "Plain"]
 
 
+@dataclass(frozen=True)
 class Backend(ABC):
-    """Builds what runs a graph."""
+    """Builds what runs a graph.
+
+    Arguments:
+        cuda_graphs: Whether a GPU replays whole training steps as CUDA graphs.
+    """
+
+    cuda_graphs: bool = True
 
     @abstractmethod
     def build(self, graph: fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:

@@ -69,7 +69,7 @@ class Graphs:
         """The function's result."""
         if not self.backends:
             return self.fn(*args)
-        kind = form(args), tuple([part.training for part in self.parts])
+        kind = self.kind(args)
         if kind in self.graphs:
             return (self.graphs[kind] or self.fn)(*args)
         if self.graphs:
@@ -77,6 +77,10 @@ class Graphs:
             if self.seen[kind] <= OFTEN or len(self.graphs) >= MOST_KINDS:
                 return self.fn(*args)
         return self._first(kind, args)
+
+    def kind(self, args: tuple[Any, ...]) -> Any:
+        """What a graph fixes: the arguments' form and the modules' modes."""
+        return form(args), tuple([part.training for part in self.parts])
 
     def _first(self, kind: Any, args: tuple[Any, ...]) -> Any:
         """Tries the backends on a new kind of arguments, and returns the result in any case."""

@@ -33,6 +33,11 @@ alone` is the fused optimizer on as many parameters.
     python tests/benchmarks/bench.py [--workload vae-20 …] [--only hand dgmppl …] [--blocks 30]
                                      [--steps N] [--seed 0] [--folder tests/benchmarks]
 
+*On a GPU* (`BENCH_DEVICE=cuda`) nothing is pinned and contenders are built side by side; a block's
+figure is its time, the GPU waited for at its end, by its number of steps, so that it wants long
+blocks (`--steps 500`). Two more things are shown: the step by hand captured as a CUDA graph, and
+the time that kernels take in a step, from PyTorch's profiler. `peak` is PyTorch's memory there.
+
 Without `--folder` the tables are only printed. What is not installed is left out, with a line that
 says so. A new workload is a file in `workloads/` (with a model in `in_numpyro/` if it is to have
 one) and a line in `registry.py`.

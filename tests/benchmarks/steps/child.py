@@ -3,6 +3,7 @@
     make          makes the step              {"seconds"} or {"unavailable"}
     run N         runs N steps                {"milliseconds": […], "cpu": …, "bounds": […]}
     draw N        N bounds of the first batch at the initial parameters   {"bounds": […]}
+    kernels N     time of the GPU's kernels in N steps, a step's mean     {"milliseconds": …}
     peak          memory since the process was ready                      {"mebibytes": …}
 
 Batches come in one order for all contenders, and go on where the last `run` ended.
@@ -24,6 +25,7 @@ import numpy as np
 import pyro
 import torch
 
+from .place import ON_GPU
 from .registry import CONTENDERS, PARTS, WORKLOADS, make
 from .workload import UnavailableError
 
@@ -64,27 +66,44 @@ class Child:
         return {"seconds": seconds}
 
     def run(self, number: int) -> dict[str, Any]:
-        """Steps, each timed; CPU time is of all threads, a step's mean."""
-        milliseconds, bounds, cpu = [], [], time.process_time()
+        """Steps, each timed; on a GPU, which is waited for at the end, their mean."""
+        milliseconds, found, cpu = [], [], time.process_time()
+        began = time.perf_counter()
         for _ in range(number):
             x = self.converted[self.position % len(self.converted)]
-            began = time.perf_counter()
-            bounds.append(self.step(x))
-            milliseconds.append(1e3 * (time.perf_counter() - began))
+            start = time.perf_counter()
+            found.append(self.step(x))
+            milliseconds.append(1e3 * (time.perf_counter() - start))
             self.position += 1
+        bounds = [float(found[-1]), *map(float, found)][1:]  # the last one first: it is the end
+        if ON_GPU:
+            milliseconds = [1e3 * (time.perf_counter() - began) / number] * number
         cpu = 1e3 * (time.process_time() - cpu) / number
         return {"milliseconds": milliseconds, "cpu": cpu, "bounds": bounds}
+
+    def kernels(self, number: int) -> dict[str, Any]:
+        """What the GPU works on in a step, or `None` where PyTorch cannot tell."""
+        if not ON_GPU or self.contender == "numpyro":
+            return {"milliseconds": None}
+        from torch.profiler import ProfilerActivity, profile
+
+        with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+            self.run(number)
+        events = [e for e in profiler.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+        return {"milliseconds": sum(e.time_range.elapsed_us() for e in events) / 1e3 / number}
 
     def draw(self, number: int) -> dict[str, Any]:
         """Bounds at the initial parameters, by the step itself."""
         bounds = []
         for _ in range(number):
             self.step.load(self.parameters)
-            bounds.append(self.step(self.converted[0]))
+            bounds.append(float(self.step(self.converted[0])))
         return {"bounds": bounds}
 
     def peak(self, _: int) -> dict[str, Any]:
         """The largest size so far beyond that before `make`."""
+        if ON_GPU:
+            return {"mebibytes": torch.cuda.max_memory_allocated() / 2**20 or None}
         now = resident("VmHWM")
         return {"mebibytes": None if now is None or self.before is None else now - self.before}
 

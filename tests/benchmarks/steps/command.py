@@ -11,6 +11,7 @@ from pathlib import Path
 from .agreement import DisagreementError
 from .machine import machine, pin
 from .picture import picture
+from .place import ON_GPU
 from .race import Race, race
 from .registry import CONTENDERS, PARTS, WORKLOADS
 from .report import report
@@ -23,7 +24,7 @@ def main() -> None:
     options = _options()
     if options.folder is not None:
         options.folder.mkdir(parents=True, exist_ok=True)
-    facts = machine(pin())
+    facts = machine(None if ON_GPU else pin())
     races, refused = [], []
     for workload in (WORKLOADS[name] for name in options.workload):
         steps = options.steps or workload.block
@@ -35,13 +36,15 @@ def main() -> None:
     facts |= {
         "run": f"{options.blocks} blocks of {_steps(options, races)} steps, seed {options.seed}, "
         f"{datetime.date.today().isoformat()}",
-        "command": f"`python {shlex.join(sys.argv)}`",
+        "command": f"`{'BENCH_DEVICE=cuda ' * ON_GPU}python {shlex.join(sys.argv)}`",
     }
     if options.folder is None or refused:
         print(report(races, facts, None))
         sys.exit(bool(refused))
-    picture(races).savefig(options.folder / "results.png")
-    (options.folder / "RESULTS.md").write_text(report(races, facts, "results.png"), "utf-8")
+    suffix = "_gpu" if ON_GPU else ""
+    picture(races).savefig(options.folder / f"results{suffix}.png")
+    text = report(races, facts, f"results{suffix}.png")
+    (options.folder / f"RESULTS{suffix.upper()}.md").write_text(text, "utf-8")
 
 
 def _steps(options: argparse.Namespace, races: list[Race]) -> str:
@@ -53,12 +56,12 @@ def _steps(options: argparse.Namespace, races: list[Race]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Milliseconds a training step, by turns.")
-    everyone = [*CONTENDERS, *PARTS]
+    everyone = [*CONTENDERS] if ON_GPU else [n for n in CONTENDERS | PARTS if n != "hand-captured"]
     workloads = [*WORKLOADS]
     parser.add_argument("--workload", nargs="+", choices=workloads, default=workloads)
     parser.add_argument("--only", nargs="+", choices=everyone, default=everyone)
     parser.add_argument("--blocks", type=int, default=30)
     parser.add_argument("--steps", type=int, help="in a block; each workload has its own number")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="where RESULTS.md and results.png are written")
+    parser.add_argument("--folder", type=Path, help="where tables and picture are written")
     return parser.parse_args()

@@ -26,6 +26,7 @@ class Row:
         build: Seconds.
         break_even: Steps after which building has paid; `None` where there is nothing to compare
             with, infinite where it never does.
+        kernels: Milliseconds a step that a GPU works; `None` where unknown.
         bound: Nats a datum at the initial parameters, with its standard error; `None` where no
             bound is computed.
     """
@@ -38,6 +39,7 @@ class Row:
     peak: float | None
     build: float
     break_even: float | None
+    kernels: float | None
     bound: tuple[float, float] | None
 
 
@@ -65,6 +67,7 @@ def _row(race: Race, name: str) -> Row:
         peak=own.peak,
         build=own.build,
         break_even=_break_even(race, name),
+        kernels=own.kernels,
         bound=(np.mean(draws), np.std(draws, ddof=1) / len(draws) ** 0.5) if draws else None,
     )
 

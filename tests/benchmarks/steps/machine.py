@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from .place import ON_GPU
+
 __all__ = ["machine", "pin"]
 
 PACKAGES = ("torch", "pyro-ppl", "jax", "numpyro", "numpy", "dgmppl")
@@ -31,6 +33,7 @@ def machine(core: int | None) -> dict[str, str]:
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores, PyTorch uses "
         f"{torch.backends.cpu.get_cpu_capability()}, MKL {_yes(torch.backends.mkl.is_available())}",
+        **({"GPU": torch.cuda.get_device_name()} if ON_GPU else {}),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
         "threads": f"1 a process, {place}",

@@ -1,4 +1,4 @@
-"""The six contenders of a workload that maximises one bound."""
+"""The contenders of a workload that maximises one bound."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from torch import nn
 
 from dgmppl.objectives.objective import Objective
 
-from .by_hand import BoundLoss, by_hand, by_hand_compiled
+from .by_hand import BoundLoss, by_hand, by_hand_captured, by_hand_compiled
 from .numpyro_jit import NumPyroStep, need_numpyro
 from .ours import step
+from .place import DEVICE
 from .pyro_svi import pyro_svi
 from .torch_step import TorchStep, need_compiler
 from .workload import Step
@@ -44,8 +45,11 @@ def bound_makers(
             the bound of `numpyro.infer`.
     """
 
+    def fresh() -> nn.Module:
+        return program().to(DEVICE)
+
     def ours(x: np.ndarray, *, compile: Any) -> Step:
-        mine, batch = program(), torch.from_numpy(x)
+        mine, batch = fresh(), torch.from_numpy(x).to(DEVICE)
         return TorchStep(mine, step(mine, objective, batch, compile=compile))
 
     def compiled(x: np.ndarray) -> Step:
@@ -59,9 +63,10 @@ def bound_makers(
         return NumPyroStep(module.model, module.guide, bound(infer), module.layout)
 
     return {
-        "hand": lambda x: by_hand(program(), loss),
-        "hand-compiled": lambda x: by_hand_compiled(program(), loss),
-        "pyro": lambda x: pyro_svi(program(), pyro_elbo()),
+        "hand": lambda x: by_hand(fresh(), loss),
+        "hand-compiled": lambda x: by_hand_compiled(fresh(), loss),
+        "hand-captured": lambda x: by_hand_captured(fresh(), loss),
+        "pyro": lambda x: pyro_svi(fresh(), pyro_elbo()),
         "numpyro": in_numpyro,
         "dgmppl": partial(ours, compile=False),
         "dgmppl-compiled": compiled,

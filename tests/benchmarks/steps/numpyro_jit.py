@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from .place import ON_GPU
 from .workload import Arrays, UnavailableError
 
 __all__ = ["NumPyroStep", "need_numpyro"]
@@ -69,9 +71,22 @@ class NumPyroStep:
         """An array of JAX."""
         return self.jax.numpy.array(batch)
 
-    def __call__(self, x: Any) -> float:
-        """One update."""
+    def __call__(self, x: Any) -> Any:
+        """One update; on a GPU it may not have ended yet."""
         if self.state is None:
             self.state = self.inference.init(self.key, x)
-        self.state, loss = self.jax.block_until_ready(self.update(self.state, x))
-        return -float(loss) / len(x)
+        self.state, loss = self.update(self.state, x)
+        if not ON_GPU:
+            self.jax.block_until_ready(self.state)
+        return _Bound(loss, len(x))
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """Nats a datum, once somebody asks."""
+
+    loss: Any
+    number: int
+
+    def __float__(self) -> float:
+        return -float(self.loss) / self.number

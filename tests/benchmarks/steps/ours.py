@@ -17,6 +17,7 @@ from dgmppl.lowering import backends_for
 from dgmppl.objectives import Progress
 from dgmppl.objectives.objective import Objective
 
+from .place import ON_GPU
 from .torch_step import adam
 
 __all__ = ["step"]
@@ -26,7 +27,7 @@ SIZE = 60_000  # data in all; a program without global latents does not ask
 
 def step(
     program: nn.Module, objective: Objective, x: Tensor, *, compile: Any
-) -> Callable[[Tensor], float]:
+) -> Callable[[Tensor], Tensor]:
     """Batch → bound before the move, nats a datum.
 
     Arguments:
@@ -43,15 +44,15 @@ def step(
     for player in players:
         if backends := backends_for(compile, steps=0):
             player.compile(backends, strict=True, say=lambda text: None)
-    ledger = Ledger(History(), every=1, processes=ALONE)
+    ledger = Ledger(History(), every=50 if ON_GPU else 1, processes=ALONE)
 
-    def move(x: Tensor) -> float:
+    def move(x: Tensor) -> Tensor:
         progress = Progress(size=SIZE)
         values = []
         for player in players:
             estimate = player.estimate(x, progress)
             ledger.record({"step": 0, "epoch": 0, "batch": 0, "phase": ""}, estimate, 1.0)
-            values.append(ledger.last["value"])
+            values.append(estimate.numbers[estimate.names.index("value")])
             player.move(estimate)
         return values[0]
 

@@ -19,6 +19,7 @@ __all__ = ["picture"]
 COLOURS = {
     "hand": "#bdbdbd",
     "hand-compiled": GREY,
+    "hand-captured": INK,
     "pyro": ORANGE,
     "numpyro": GREEN,
     "dgmppl": PALETTE[4],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .agreement import check_agreement
+from .place import ON_GPU
 from .registry import PARTS, REFERENCE
 from .rival import Rival
 from .workload import UnavailableError, Workload
@@ -29,6 +31,7 @@ class Measured:
         blocks: Milliseconds a step, a block an entry.
         cpu: The same of processor time.
         peak: Mebibytes; `None` where the system does not tell.
+        kernels: Milliseconds a step that a GPU works, launches left out; `None` where unknown.
     """
 
     build: float = 0.0
@@ -36,6 +39,7 @@ class Measured:
     blocks: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     peak: float | None = None
+    kernels: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,25 +76,33 @@ def race(workload: Workload, contenders: Sequence[str], blocks: int, steps: int,
         inputs = folder / "inputs.npz"
         np.savez(inputs, batches=workload.batches(seed), **workload.parameters(seed))
         rivals, measured, absent = {}, {}, {}
-        for i, name in enumerate(names):
-            rival = Rival(workload.name, name, inputs, folder, seed + i)
-            stack.enter_context(closing(rival))
-            try:
-                measured[name] = Measured(build=_build(rival))
-                rivals[name] = rival
-                _say(f"{workload.name}: {name} built in {measured[name].build:.1f} s")
-            except UnavailableError as reason:
-                absent[name] = str(reason)
-                _say(f"{workload.name}: {name} left out: {reason}")
+
+        def start(name: str) -> tuple[Rival, float | UnavailableError]:
+            rival = Rival(workload.name, name, inputs, folder, seed + names.index(name))
+            return stack.enter_context(closing(rival)), _build(rival)
+
+        # beside a GPU there are cores for all at once; on a CPU one is built after the other
+        with ThreadPoolExecutor(len(names) if ON_GPU else 1) as pool:
+            for rival, build in pool.map(start, names):
+                if isinstance(build, UnavailableError):
+                    absent[rival.name] = str(build)
+                    _say(f"{workload.name}: {rival.name} left out: {build}")
+                else:
+                    rivals[rival.name], measured[rival.name] = rival, Measured(build=build)
+                    _say(f"{workload.name}: {rival.name} built in {build:.1f} s")
         _check(rivals, measured, workload.block)
         _alternate(rivals, measured, blocks, steps)
         for name, rival in rivals.items():
             measured[name].peak = rival.ask("peak")["mebibytes"]
+            measured[name].kernels = rival.ask("kernels", workload.block)["milliseconds"]
     return Race(workload, measured, absent)
 
 
-def _build(rival: Rival) -> float:
-    seconds: float = rival.ask("make")["seconds"]
+def _build(rival: Rival) -> float | UnavailableError:
+    try:
+        seconds: float = rival.ask("make")["seconds"]
+    except UnavailableError as reason:
+        return reason
     return seconds + sum(rival.ask("run", 2)["milliseconds"]) / 1e3
 
 

@@ -38,6 +38,7 @@ REFERENCE = "hand"
 CONTENDERS = {
     REFERENCE: Contender("by hand, eager"),
     "hand-compiled": Contender("by hand, torch.compile", eager=REFERENCE),
+    "hand-captured": Contender("by hand, CUDA graph", eager=REFERENCE),
     "pyro": Contender("Pyro, SVI"),
     "numpyro": Contender("NumPyro, jit", eager="pyro", imports="numpyro"),
     "dgmppl": Contender("dgmppl, eager"),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .figures import Row, limit, rows
+from .place import ON_GPU
 from .race import Race
 from .registry import CONTENDERS, REFERENCE
 
 __all__ = ["report", "summary", "table"]
 
-HEADER = (
-    "contender | ms a step | ratio | CPU, ms | peak, MiB | build, s | break-even, steps "
-    "| bound, nats a datum"
-)
 ABOUT = (
     "A step is loss, gradient and Adam on a ready batch. Every contender has a process of its own; "
     "they take turns in one run, and must agree on the bound before anything is printed. *ratio* "
@@ -21,7 +18,8 @@ ABOUT = (
     "itself where there are more threads and below where the machine was busy; *peak* is memory "
     "beyond that before the contender was made, *build* the time until its second step is done, "
     "with cold caches, and *break-even* the steps after which that has paid, beside the eager step "
-    "of the same family (NumPyro beside Pyro). *products alone* are the step's matrix products and "
+    "of the same family (NumPyro beside Pyro). *kernels* is what a GPU works in a step: the rest "
+    "are launches and waiting. *products alone* are the step's matrix products and "
     "convolutions, *Adam alone* its optimizer. Protocol: `tests/benchmarks/steps/__init__.py`."
 )
 
@@ -45,7 +43,8 @@ def report(races: Sequence[Race], facts: Mapping[str, str], picture: str | None)
 
 def summary(races: Sequence[Race]) -> str:
     """A workload a line: the limit, the reference in milliseconds, the others as ratios."""
-    others = [name for name in CONTENDERS if name != REFERENCE]
+    everywhere = [name for name in CONTENDERS if name != "hand-captured" or ON_GPU]
+    others = [name for name in everywhere if name != REFERENCE]
     labels = [CONTENDERS[name].label for name in others]
     head = ["workload", "MFLOP", "products alone, ms", f"{CONTENDERS[REFERENCE].label}, ms"]
     lines = [_line([*head, *labels]), _line(["---"] * (len(head) + len(labels)))]
@@ -61,8 +60,10 @@ def summary(races: Sequence[Race]) -> str:
 
 def table(race: Race) -> str:
     """A contender a line, and below it who did not run."""
-    lines = [f"| {HEADER} |", _line(["---"] * (HEADER.count("|") + 1))]
-    lines += [_line(_cells(row)) for row in rows(race)]
+    found = rows(race)
+    columns = [name for name in COLUMNS if name != KERNELS or any(r.kernels for r in found)]
+    lines = [_line(columns), _line(["---"] * len(columns))]
+    lines += [_line([COLUMNS[name](row) for name in columns]) for row in found]
     flops, alone = race.workload.flops, limit(race)
     note = f"{flops / 1e6:.1f} MFLOP in products"
     lines += ["", note + ("." if alone is None else f", {flops / alone / 1e6:.1f} GFLOP/s alone.")]
@@ -72,18 +73,16 @@ def table(race: Race) -> str:
     return "\n".join(lines)
 
 
-def _cells(row: Row) -> list[str]:
-    bound = "–" if row.bound is None else f"{row.bound[0]:.2f} ± {row.bound[1]:.2f}"
-    return [
-        row.label,
-        f"{row.milliseconds:.2f}",
-        f"{row.ratio:.2f} ×",
-        f"{row.cpu:.2f}",
-        _number(row.peak, ".0f"),
-        f"{row.build:.1f}",
-        "never" if row.break_even == float("inf") else _number(row.break_even, ",.0f"),
-        bound,
-    ]
+def _milliseconds(row: Row) -> str:
+    return f"{row.milliseconds:.{2 if row.milliseconds >= 1 else 3}f}"
+
+
+def _break_even(row: Row) -> str:
+    return "never" if row.break_even == float("inf") else _number(row.break_even, ",.0f")
+
+
+def _bound(row: Row) -> str:
+    return "–" if row.bound is None else f"{row.bound[0]:.2f} ± {row.bound[1]:.2f}"
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str:
@@ -92,3 +91,17 @@ def _number(value: float | None, form: str, unit: str = "") -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+KERNELS = "kernels, ms"
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "contender": lambda row: row.label,
+    "ms a step": _milliseconds,
+    "ratio": lambda row: f"{row.ratio:.2f} ×",
+    KERNELS: lambda row: _number(row.kernels, ".3f"),
+    "CPU, ms": lambda row: f"{row.cpu:.2f}",
+    "peak, MiB": lambda row: _number(row.peak, ".0f"),
+    "build, s": lambda row: f"{row.build:.1f}",
+    "break-even, steps": _break_even,
+    "bound, nats a datum": _bound,
+}

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .place import DEVICE
 from .workload import UnavailableError
 
 __all__ = ["Rival"]
@@ -22,7 +23,8 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-    "JAX_PLATFORMS": "cpu",
+    "JAX_PLATFORMS": DEVICE.type,
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     "PYTHONWARNINGS": "ignore",
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .place import DEVICE
 from .workload import Arrays, UnavailableError
 
 __all__ = ["TorchStep", "adam", "need_compiler"]
@@ -26,10 +27,10 @@ class TorchStep:
 
     Arguments:
         program: Whose parameters move.
-        step: Batch → bound, nats a datum.
+        step: Batch → bound, nats a datum, as a number or a tensor on the device.
     """
 
-    def __init__(self, program: nn.Module, step: Callable[[Tensor], float]):
+    def __init__(self, program: nn.Module, step: Callable[[Tensor], Any]):
         self.program, self.step = program, step
         self.own = program.state_dict()
 
@@ -40,10 +41,10 @@ class TorchStep:
             value.copy_(torch.from_numpy(parameters[name]))
 
     def convert(self, batch: np.ndarray) -> Tensor:
-        """The same memory as a tensor."""
-        return torch.from_numpy(batch)
+        """A tensor on the device; on the CPU, of the same memory."""
+        return torch.from_numpy(batch).to(DEVICE)
 
-    def __call__(self, x: Any) -> float:
+    def __call__(self, x: Any) -> Any:
         """One step."""
         return self.step(x)
 

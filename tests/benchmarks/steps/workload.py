@@ -30,8 +30,11 @@ class Step(Protocol):
     def convert(self, batch: np.ndarray) -> Any:
         """A batch as the step wants it."""
 
-    def __call__(self, x: Any) -> float:
-        """Moves the parameters once; returns the bound before the move, nats a datum."""
+    def __call__(self, x: Any) -> Any:
+        """Moves the parameters once; returns the bound before the move, nats a datum.
+
+        What it returns can be made a `float`; a GPU's step may end only then.
+        """
 
 
 @dataclass(frozen=True)
