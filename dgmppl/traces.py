@@ -102,9 +102,16 @@ def subsample_sites(trace: poutine.Trace) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and afterwards each part's own mode again."""
+    """Evaluation mode, and afterwards each part's own mode again.
+
+    Recurrent networks without dropout, which the mode does not change, stay in training mode: in
+    the other one cuDNN gives no gradients.
+    """
     modes = {part: part.training for part in module.modules()}
     module.eval()
+    for part in modes:
+        if isinstance(part, nn.RNNBase) and not part.dropout:
+            part.training = True
     try:
         yield
     finally:

@@ -83,6 +83,8 @@ class CUDAGraphs:
         try:
             self.graphs[kind] = _Captured(self.fn, args)
         except RuntimeError as error:
+            for generator in torch.cuda.default_generators:  # they would wait for its end
+                generator.graphsafe_set_state(generator.clone_state())
             self.say(f"no CUDA graph: {str(error).strip().splitlines()[0]}")
 
     def _check(self, kind: Any, graph: _Captured, args: tuple[Any, ...]) -> Any:

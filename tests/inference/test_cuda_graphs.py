@@ -15,14 +15,16 @@ from dgmppl.data.nested import map_tensors
 from dgmppl.inference import Run
 from dgmppl.lowering import CUDAGraphs, Inductor, Plain
 from dgmppl.models.vae import VAE
-from dgmppl.objectives import ELBO, IWAE, WakeSleep
+from dgmppl.objectives import ELBO, IWAE
 from dgmppl.recipes import find_recipes
 from dgmppl.schedules import Linear
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 RECIPES = find_recipes()
-X = (torch.rand(80, 12, generator=torch.Generator().manual_seed(0)) < 0.5).double()
+#: Twelve zeros and ones that follow from two; rates that single precision holds exactly.
+X = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]).repeat(20, 6).double()
+RATE = 2**-7
 small = partial(VAE, data_dim=12, z_dim=2, hidden_features=8)
 
 
@@ -30,6 +32,7 @@ def learned(compile: Any, objective: Any = None, **settings: Any) -> Run:
     """A small VAE over ten steps an epoch."""
     torch.manual_seed(0)
     settings = {"epochs": 2, "batch_size": 8, "device": "cuda", "progress": False} | settings
+    settings = {"optimizer": partial(torch.optim.Adam, lr=RATE)} | settings
     return dgmppl.fit(small().double(), X, objective, compile=compile, **settings)
 
 
@@ -44,20 +47,18 @@ def replayed(run: Run) -> bool:
     return any("CUDA graph from now on" in note for note in run.notes)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"objective": IWAE(4)},
-        {"objective": ELBO(temper={"z": Linear(0.1, 1.0, epochs=2)})},
-        {"objective": WakeSleep()},
-        {"optimizer": partial(torch.optim.SGD, lr=0.1, momentum=0.9)},
-        {"optimizer": partial(torch.optim.RMSprop, lr=0.01)},
-        {"schedule": partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)},
-        {"clip_gradient": partial(torch.nn.utils.clip_grad_norm_, max_norm=0.1)},
-    ],
-    ids=str,
-)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "elbo": {},
+    "iwae": {"objective": IWAE(4)},
+    "annealing": {"objective": ELBO(temper={"z": Linear(0.1, 1.0, epochs=2)})},
+    "sgd": {"optimizer": partial(torch.optim.SGD, lr=RATE, momentum=0.875)},
+    "rmsprop": {"optimizer": partial(torch.optim.RMSprop, lr=RATE)},
+    "learning rate": {"schedule": partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)},
+    "clipping": {"clip_gradient": partial(torch.nn.utils.clip_grad_norm_, max_norm=0.1)},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_it_learns_the_same(settings: dict[str, Any]) -> None:
     eager, graph = learned(False, **settings), learned(Plain(), **settings)
     assert replayed(graph) and not replayed(learned(Plain(cuda_graphs=False), **settings))
@@ -69,17 +70,18 @@ def test_it_learns_the_same(settings: dict[str, Any]) -> None:
 def test_single_and_half_precision(backend: Any) -> None:
     for amp in (None, torch.bfloat16, torch.float16):
         torch.manual_seed(0)
-        settings = {"epochs": 2, "batch_size": 8, "device": "cuda", "progress": False, "amp": amp}
+        settings = {"epochs": 8, "batch_size": 8, "device": "cuda", "progress": False, "amp": amp}
+        settings |= {"optimizer": partial(torch.optim.Adam, lr=RATE)}
         run = dgmppl.fit(small(), X.float(), compile=backend, **settings)
         assert replayed(run)
-        assert run.history["value"][-1] > run.history["value"][0]
+        assert run.history["value"][-1] > run.history["value"][0] + 1.0
 
 
 def test_a_learning_rate_that_somebody_sets_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[torch.optim.Optimizer] = []
 
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
-        made.append(torch.optim.Adam(parameters, lr=0.01))
+        made.append(torch.optim.Adam(parameters, lr=RATE))
         return made[-1]
 
     def halt(run: Run) -> None:

@@ -25,26 +25,32 @@ def main() -> None:
     if options.folder is not None:
         options.folder.mkdir(parents=True, exist_ok=True)
     facts = machine(None if ON_GPU else pin())
-    races, refused = [], []
+    facts["command"] = f"`{'BENCH_DEVICE=cuda ' * ON_GPU}python {shlex.join(sys.argv)}`"
+    races, refused = [], False
     for workload in (WORKLOADS[name] for name in options.workload):
         steps = options.steps or workload.block
         try:
             races.append(race(workload, options.only, options.blocks, steps, options.seed))
         except DisagreementError as reason:
-            refused.append(f"{workload.name}: no table. {reason}")
-            print(refused[-1], file=sys.stderr, flush=True)
-    facts |= {
-        "run": f"{options.blocks} blocks of {_steps(options, races)} steps, seed {options.seed}, "
-        f"{datetime.date.today().isoformat()}",
-        "command": f"`{'BENCH_DEVICE=cuda ' * ON_GPU}python {shlex.join(sys.argv)}`",
-    }
+            refused = True
+            print(f"{workload.name}: no table. {reason}", file=sys.stderr, flush=True)
+        facts["run"] = (
+            f"{options.blocks} blocks of {_steps(options, races)} steps, seed {options.seed}, "
+            f"{datetime.date.today().isoformat()}"
+        )
+        if options.folder is not None and races and not refused:
+            _write(options.folder, races, facts)  # after each, so that nothing measured is lost
     if options.folder is None or refused:
         print(report(races, facts, None))
-        sys.exit(bool(refused))
+    sys.exit(refused)
+
+
+def _write(folder: Path, races: list[Race], facts: dict[str, str]) -> None:
+    """The tables and their picture."""
     suffix = "_gpu" if ON_GPU else ""
-    picture(races).savefig(options.folder / f"results{suffix}.png")
+    picture(races).savefig(folder / f"results{suffix}.png")
     text = report(races, facts, f"results{suffix}.png")
-    (options.folder / f"RESULTS{suffix.upper()}.md").write_text(text, "utf-8")
+    (folder / f"RESULTS{suffix.upper()}.md").write_text(text, "utf-8")
 
 
 def _steps(options: argparse.Namespace, races: list[Race]) -> str:
