@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,16 +94,21 @@ def race(workload: Workload, contenders: Sequence[str], blocks: int, steps: int,
         _alternate(rivals, measured, blocks, steps)
         for name, rival in rivals.items():
             measured[name].peak = rival.ask("peak")["mebibytes"]
-            measured[name].kernels = rival.ask("kernels", workload.block)["milliseconds"]
+            with suppress(RuntimeError):
+                measured[name].kernels = rival.ask("kernels", workload.block)["milliseconds"]
     return Race(workload, measured, absent)
 
 
 def _build(rival: Rival) -> float | UnavailableError:
     try:
         seconds: float = rival.ask("make")["seconds"]
+        return seconds + sum(rival.ask("run", 2)["milliseconds"]) / 1e3
     except UnavailableError as reason:
         return reason
-    return seconds + sum(rival.ask("run", 2)["milliseconds"]) / 1e3
+    except RuntimeError as error:
+        if rival.name == REFERENCE:
+            raise
+        return UnavailableError(f"it failed: {str(error).splitlines()[-1]}")
 
 
 def _check(rivals: dict[str, Rival], measured: dict[str, Measured], steps: int) -> None:

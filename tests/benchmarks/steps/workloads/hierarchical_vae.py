@@ -70,7 +70,7 @@ def negative_elbo(program: nn.Module, x: Tensor) -> Tensor:
 def _draw(parameters: Tensor) -> tuple[Tensor, Tensor]:
     """A draw and its log-density, summed, without the constant."""
     loc, log_scale = _halves(parameters)
-    noise = torch.randn(loc.shape)
+    noise = torch.randn_like(loc)
     return loc + log_scale.exp() * noise, (-0.5 * noise**2 - log_scale).sum()
 
 

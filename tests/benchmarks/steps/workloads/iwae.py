@@ -45,7 +45,7 @@ def iwae(
 def negative_bound(program: nn.Module, x: Tensor, K: int) -> Tensor:
     """−log 1/K Σ_k p(x, z_k) / q(z_k|x), nats a datum; the two Gaussians' constants cancel."""
     loc, log_scale = program.encoder(x).chunk(2, -1)
-    noise = torch.randn(K, *loc.shape)
+    noise = torch.randn(K, *loc.shape, device=loc.device)
     z = loc + log_scale.exp() * noise
     logits = program.decoder(z)
     log_p = -cross_entropy(logits, x.expand_as(logits), reduction="none").sum(-1)

@@ -60,7 +60,7 @@ def negative_elbo(program: nn.Module, x: Tensor) -> Tensor:
     """−E_q[log p(x|z)] + KL, nats a datum."""
     loc, log_scale = program.encoder(x).chunk(2, -1)
     scale = log_scale.exp()
-    z = loc + scale * torch.randn(loc.shape)
+    z = loc + scale * torch.randn_like(loc)
     distortion = cross_entropy(program.decoder(z), x, reduction="sum")
     rate = 0.5 * (loc**2 + scale**2 - 1 - 2 * log_scale).sum()
     return (distortion + rate) / len(x)
