@@ -76,14 +76,13 @@ class Mover:
         return [value for kept in states for value in kept.values() if isinstance(value, Tensor)]
 
     def fixed(self) -> tuple[Any, ...]:
-        """The optimizers' settings, tensors by their address, as something comparable."""
-        return tuple(
-            (id(optimizer.state), name, _key(value))
+        """The optimizers' settings, tensors among them as themselves: something comparable."""
+        settings = [
+            tuple([value for name, value in group.items() if name != "params"])
             for optimizer in self.optimizers
             for group in optimizer.param_groups
-            for name, value in group.items()
-            if name != "params"
-        )
+        ]
+        return *settings, *[id(optimizer.state) for optimizer in self.optimizers]
 
     def state(self) -> list[dict[str, Any]]:
         """The optimizers' states, for a checkpoint that any device can read."""
@@ -96,12 +95,6 @@ class Mover:
             for parameter, kept in optimizer.state.items():
                 for name, value in kept.items():
                     kept[name] = _laid_out_like(parameter, value)
-
-
-def _key(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.data_ptr()
-    return tuple(map(_key, value)) if isinstance(value, list | tuple) else value
 
 
 def _portable(state: dict[str, Any]) -> dict[str, Any]:

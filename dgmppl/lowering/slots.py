@@ -56,19 +56,10 @@ def exchanged(module: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None
         where for part in module.modules() for where in (part._parameters, part._buffers)
     ]
     places = [(w, key, tensor) for w in kept for key, tensor in w.items() if id(tensor) in others]
-    recurrent = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
-    for part in recurrent:  # which would move its new weights together in memory
-        part.flatten_parameters = _nothing  # type: ignore[method-assign]
     for where, key, tensor in places:
         where[key] = others[id(tensor)]
     try:
         yield
     finally:
-        for part in recurrent:
-            del part.flatten_parameters
         for where, key, tensor in places:
             where[key] = tensor
-
-
-def _nothing() -> None:
-    """In the place of a method."""
