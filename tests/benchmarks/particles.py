@@ -27,10 +27,10 @@ PARTICLES = (1, 8, 32, 64, 128, 256, 512)
 BATCH = 20
 
 
-def hand_written(x: Tensor, number: int) -> Callable[[], Tensor]:
+def hand_written(x: Tensor, number: int) -> Callable[[], float]:
     """A plain step; returns its loss, not yet differentiated, when called."""
     program = VAE()
-    optimizer = torch.optim.Adam(program.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(program.parameters(), lr=1e-3, fused=True)
 
     def loss() -> Tensor:
         loc, log_scale = program.encoder(x).chunk(2, -1)
@@ -43,18 +43,18 @@ def hand_written(x: Tensor, number: int) -> Callable[[], Tensor]:
         log_w = log_p - 0.5 * (z**2).sum(-1) + (0.5 * noise**2 + log_scale).sum(-1)
         return -(torch.logsumexp(log_w, 0) - math.log(number)).mean()
 
-    def step() -> Tensor:
+    def step() -> float:
         value = loss()
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-        return value
+        return value.item()
 
     step.loss = loss  # type: ignore[attr-defined]
     return step
 
 
-def ours(x: Tensor, number: int, chunk: int | None) -> Callable[[], Tensor]:
+def ours(x: Tensor, number: int, chunk: int | None) -> Callable[[], float]:
     """A step of `fit`."""
     program = VAE()
     binding = bind(program, x)
@@ -62,18 +62,16 @@ def ours(x: Tensor, number: int, chunk: int | None) -> Callable[[], Tensor]:
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     player = Player(phase, binding, lambda p: torch.optim.Adam(p, lr=1e-3), None, None, scaler)
 
-    def step() -> Tensor:
-        loss = phase.loss(binding, x, Progress(size=60_000))
-        assert loss.value is not None
-        loss.value.item()
-        player.move(loss)
-        return loss.surrogate
+    def step() -> float:
+        estimate = player.estimate(x, Progress(size=60_000))
+        player.move(estimate)
+        return float(estimate.numbers[0])
 
     step.loss = lambda: phase.loss(binding, x, Progress(size=60_000)).surrogate  # type: ignore[attr-defined]
     return step
 
 
-def kept(step: Callable[[], Tensor]) -> float:
+def kept(step: Callable[[], float]) -> float:
     """MiB that autograd keeps for the backward pass."""
     sizes: dict[int, int] = {}
 

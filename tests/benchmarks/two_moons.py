@@ -180,6 +180,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
+    if options.picture:
+        options.picture.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     print(f"log p(x) = {log_evidence():.4f} nats; log p(x) − ELBO, seeds {options.seed}:")
     first = {}
