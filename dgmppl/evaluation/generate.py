@@ -29,6 +29,8 @@ def generate(
 ) -> dict[str, Tensor]:
     """Draws every site of the model.
 
+    To draw the same way again and again, `dgmppl.lowering.lower` records it as a graph.
+
     Arguments:
         program: The program.
         n: How many data, from the prior; with `given` it follows from the values.
@@ -52,6 +54,13 @@ def generate(
         >>> draws = generate(VAE(data_dim=16, z_dim=2), 3, seed=0)
         >>> draws["z"].shape, draws["x"].shape
         (torch.Size([3, 2]), torch.Size([3, 16]))
+
+        >>> from functools import partial
+        >>> from dgmppl.lowering import lower
+        >>> vae = VAE(data_dim=16, z_dim=2)
+        >>> draw = lower(partial(generate, vae, 3), (), [vae])
+        >>> draw()["x"].shape
+        torch.Size([3, 16])
     """
     values = dict(given or {})
     if values and x is None:

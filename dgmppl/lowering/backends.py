@@ -16,6 +16,9 @@ from dgmppl.lowering.graph import LoweringError
 
 __all__ = ["Backend", "Inductor", "Plain"]
 
+#: PyTorch's random numbers; and no trial, of seconds, whether the compiler knows what the CPU does.
+OPTIONS = {"fallback_random": True, "cpp.vec_isa_ok": True}
+
 
 @dataclass(frozen=True)
 class Backend(ABC):
@@ -68,7 +71,7 @@ class Inductor(Backend):
                 warnings.simplefilter("ignore")  # PyTorch's own, while it loads and builds
                 from torch._inductor import compile as compiled
 
-                return compiled(graph, [*inputs], options={"fallback_random": True})
+                return compiled(graph, [*inputs], options=OPTIONS)
         except Exception as error:
             text = str(error).strip().splitlines() or [""]
             raise LoweringError(f"inductor failed: {type(error).__name__}: {text[0]}") from error

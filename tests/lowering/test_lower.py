@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from pyro.distributions import Bernoulli, Normal
 from torch import Tensor, nn
 
+from dgmppl.evaluation import generate
 from dgmppl.lowering import (
     Backend,
     Inductor,
@@ -25,6 +27,7 @@ from dgmppl.lowering import (
 )
 from dgmppl.lowering.graph import record
 from dgmppl.lowering.passes import shorten
+from dgmppl.models.vae import VAE
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 ATEN = torch.ops.aten
@@ -145,6 +148,23 @@ def test_a_graph_draws_the_numbers_of_the_function_and_new_ones_each_time(name: 
 
 
 @needs_compiler
+def test_prior_and_posterior_draws_are_recorded() -> None:
+    """`generate` as a graph draws what `generate` draws."""
+    vae, x = VAE(data_dim=6, z_dim=2, hidden_features=4), torch.ones(5, 6)
+
+    def redraw(x: Tensor) -> dict[str, Tensor]:
+        return generate(vae, x=x, posterior=True, means=True)
+
+    for fn, args in ((partial(generate, vae, 3), ()), (redraw, (x,))):
+        graph = lower(fn, args, [vae])
+        torch.manual_seed(0)
+        expected = [fn(*args) for _ in range(2)]
+        torch.manual_seed(0)
+        for draws in expected:
+            found = graph(*args)
+            assert all(torch.equal(found[name], draws[name]) for name in ("z", "x"))
+
+
 def test_a_compiled_graph_draws_them_too() -> None:
     names = ("normal", "scaled", "bernoulli", "dropout", "unused")
 
