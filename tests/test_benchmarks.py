@@ -53,11 +53,11 @@ def compare(workload: Workload, contenders: Sequence[str], draws: int = 60) -> N
     for name in contenders:
         step = make(workload, name, batches[0])
         step.load(parameters)
-        learned[name] = [step(step.convert(batch)) for batch in batches]
+        learned[name] = [float(step(step.convert(batch))) for batch in batches]
         drawn[name] = []
         for _ in range(draws):
             step.load(parameters)
-            drawn[name].append(step(step.convert(batches[0])))
+            drawn[name].append(float(step(step.convert(batches[0]))))
     check_agreement(drawn, learned)
 
 
