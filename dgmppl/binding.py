@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from pyro.poutine.indep_messenger import CondIndepStackFrame
 from torch import Tensor, nn
 
 from dgmppl.dependencies import Dependencies, find_dependencies
+from dgmppl.distributions.parameters import free_parameters
 from dgmppl.handlers import Replay
 from dgmppl.program import Adopted, guide_of
 from dgmppl.site_checks import (
@@ -85,6 +87,9 @@ class Binding:
         aligned: Plates whose rows the model chooses while the guide would draw its own.
         dependencies: Which draws each density looks at, where some draw passes no gradient;
             empty where all of them do.
+        deterministic: Names of the model's deterministic sites.
+        opaque: Sites with parameters that no gradient through their draws reaches: of the guide
+            where it has the site.
     """
 
     program: nn.Module
@@ -95,6 +100,8 @@ class Binding:
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     aligned: frozenset[str] = frozenset()
     dependencies: Dependencies = field(default_factory=Dependencies)
+    deterministic: tuple[str, ...] = ()
+    opaque: frozenset[str] = frozenset()
 
     @property
     def latents(self) -> list[Site]:
@@ -210,13 +217,15 @@ def _look(program: nn.Module, x: Any) -> Binding:
         data_plate=plate,
         data_dim=dim,
         particle_dim=-nesting - 1,
-        roles=_roles(program, model_sites, guide_sites, log_p, log_q),
+        roles=_roles(program, model_trace, guide_sites, log_p, log_q),
         aligned=_aligned(model_trace, guide_trace),
         dependencies=(
             find_dependencies(guide, program.model, x)  # type: ignore[arg-type]
             if scored and guide is not None
             else Dependencies()
         ),
+        deterministic=_deterministic(model_trace),
+        opaque=_opaque(model_sites | guide_sites),
     )
 
 
@@ -299,19 +308,53 @@ def _support(fn: Any) -> str:
 
 def _roles(
     program: nn.Module,
-    model: dict[str, Any],
+    model: Any,
     guide: dict[str, Any],
     log_p: list[Tensor],
     log_q: list[Tensor],
 ) -> dict[str, tuple[str, ...]]:
-    """Which parameters autograd reaches from the model's sites and from the guide's."""
+    """Which parameters autograd reaches from the model's sites, the guide's, and critics."""
     drawn = [s["value"] for s in guide.values()]
-    implicit = [s["fn"].rsample() for s in model.values() if site_kind(s) is Kind.IMPLICIT]
+    sites = sample_sites(model).values()
+    implicit = [s["fn"].rsample() for s in sites if site_kind(s) is Kind.IMPLICIT]
     roles = {"model": _reached(program, [*log_p, *implicit])}
     if guide:
         roles["guide"] = _reached(program, [*log_q, *drawn])
+    values = {name: node["value"] for name, node in model.nodes.items() if "value" in node}
+    for name in dir(type(program)) + [name for name, _ in program.named_children()]:
+        if name.startswith("critic"):
+            roles[name] = _critics_own(program, name, values)
     override = getattr(program, "roles", None)
     return roles | {k: tuple(v) for k, v in (override() if override else {}).items()}
+
+
+def _critics_own(program: nn.Module, name: str, values: dict[str, Any]) -> tuple[str, ...]:
+    """A critic's parameters: the module's, or those that a method's value depends on."""
+    critic: Any = getattr(program, name)
+    if isinstance(critic, nn.Module):
+        own = {id(parameter) for parameter in critic.parameters() if parameter.requires_grad}
+        return tuple(n for n, parameter in program.named_parameters() if id(parameter) in own)
+    arguments = inspect.signature(critic).parameters
+    if any(p.default is p.empty and n not in values for n, p in arguments.items()):
+        return ()
+    with explain(name, {n: values[n] for n in arguments if n in values}):
+        return _reached(program, [critic(**{n: values[n] for n in arguments if n in values})])
+
+
+def _deterministic(model: Any) -> tuple[str, ...]:
+    """Names of deterministic sites."""
+    samples = {n: s for n, s in model.nodes.items() if s["type"] == "sample"}
+    return tuple(n for n, s in samples.items() if s["infer"].get("_deterministic", False))
+
+
+def _opaque(sites: dict[str, Any]) -> frozenset[str]:
+    """Sites without reparameterised draws whose distributions have learned parameters."""
+    return frozenset(
+        name
+        for name, site in sites.items()
+        if not getattr(site["fn"], "has_rsample", False)
+        and any(p.requires_grad for p in free_parameters(site["fn"]).values())
+    )
 
 
 def _reached(program: nn.Module, tensors: list[Tensor]) -> tuple[str, ...]:

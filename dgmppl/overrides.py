@@ -16,7 +16,7 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from dgmppl import guides, objectives, schedules
+from dgmppl import adversarial, guides, objectives, schedules
 from dgmppl.data import deletion, pixels
 
 __all__ = ["OverrideError", "apply_overrides"]
@@ -155,7 +155,7 @@ def _names() -> Mapping[str, Callable[..., Any]]:
     """What may be called in a value."""
     learning = {n: getattr(torch.optim, n) for n in OPTIMIZERS}
     learning |= {n: getattr(torch.optim.lr_scheduler, n) for n in LEARNING_RATES}
-    modules = (guides, objectives, schedules, pixels, deletion)
+    modules = (adversarial, guides, objectives, schedules, pixels, deletion)
     return learning | {
         name: value
         for module in modules

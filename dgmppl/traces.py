@@ -39,7 +39,7 @@ def module_device(module: nn.Module) -> torch.device:
 def isolated(program: nn.Module, *, validate: bool = False) -> Iterator[None]:
     """Holds Pyro for this thread: an empty parameter store, parameters local to their modules.
 
-    Tensors that the program creates are put where its parameters are.
+    Tensors that the program creates are put where its parameters are, in their precision.
 
     Arguments:
         program: What is about to run.
@@ -55,16 +55,37 @@ def isolated(program: nn.Module, *, validate: bool = False) -> Iterator[None]:
 @contextmanager
 def isolated_again(program: nn.Module, *, validate: bool = False) -> Iterator[None]:
     """The same for a program that ran isolated before, without a walk through its modules."""
-    device = module_device(program)
+    device, kind = module_device(program), _precision(program)
     placed = nullcontext() if device.type == "cpu" else device
+    alike = nullcontext() if kind is torch.get_default_dtype() else _default_dtype(kind)
     with (
         _LOCK,
         pyro.settings.context(module_local_params=True),
         pyro.validation_enabled(validate),
         pyro.get_param_store().scope(),
         placed,
+        alike,
     ):
         yield
+
+
+def _precision(module: nn.Module) -> torch.dtype:
+    """The type of a module's numbers."""
+    for tensor in chain(module.parameters(), module.buffers()):
+        if tensor.is_floating_point():
+            return tensor.dtype
+    return torch.get_default_dtype()
+
+
+@contextmanager
+def _default_dtype(kind: torch.dtype) -> Iterator[None]:
+    """What tensors are made of where nothing else is said."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(kind)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _localise(module: PyroModule) -> None:

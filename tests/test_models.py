@@ -21,10 +21,13 @@ from dgmppl.inference import load_parameters, read_checkpoint, write_checkpoint
 from dgmppl.lowering import Plain
 from dgmppl.objectives import Progress
 from dgmppl.recipes import Recipe, find_recipes
+from dgmppl.sites import Kind, site_kind
 
 NUMBER = 64
 PUBLISHED = {"mnist", "fashion_mnist", "omniglot", "frey_faces"}  # need a network or a folder
 RECIPES = find_recipes()
+#: A number that is added to a critic changes no difference of means.
+IDLE = {"wgan-gp": {"critic.3.bias"}}
 
 every_recipe = pytest.mark.parametrize("name", RECIPES)
 
@@ -120,14 +123,15 @@ def test_learning_moves_every_parameter(name: str) -> None:
         optimizer=recipe.optimizer,
         schedule=recipe.schedule,
         clip_gradient=recipe.clip_gradient,
-        epochs=1 if recipe.batch_size else 2,
+        epochs=5 if recipe.batch_size else 2,
         batch_size=NUMBER // 2 if recipe.batch_size else None,
         device="cpu",
         progress=False,
     )
-    assert run.step == 2 and math.isfinite(run.history.epochs[-1]["value"])
-    still = [n for n, p in run.program.named_parameters() if torch.equal(p, before[n])]
-    assert not still
+    assert run.step == (10 if recipe.batch_size else 2)
+    assert math.isfinite(run.history.epochs[-1]["value"])
+    still = {n for n, p in run.program.named_parameters() if torch.equal(p, before[n])}
+    assert still == IDLE.get(name, set())
     assert all(parameter.grad is None for parameter in program.parameters())
 
 
@@ -188,11 +192,13 @@ def test_a_batch_is_the_sum_of_its_data(name: str) -> None:
 
 
 def joint(program: nn.Module, x: Any, latents: dict[str, Tensor]) -> Tensor:
-    """Log p(x, z) a datum at given latents, `[B]`."""
+    """Log p(x, z) a datum at given latents, `[B]`; of implicit sites the sum of what they draw."""
     trace = poutine.trace(poutine.condition(program.model, data=latents)).get_trace(x)
-    trace.compute_log_prob()
     sites = [s for s in trace.nodes.values() if s["type"] == "sample" and s["cond_indep_stack"]]
-    return torch.stack([site["log_prob"] for site in sites]).sum(0).detach()
+    drawn = [s["fn"].value.flatten(1).sum(1) for s in sites if site_kind(s) is Kind.IMPLICIT]
+    trace.compute_log_prob(site_filter=lambda _, site: site_kind(site) is not Kind.IMPLICIT)
+    scored = [s["log_prob"] for s in sites if "log_prob" in s]
+    return torch.stack([*scored, *drawn]).sum(0).detach()
 
 
 @every_recipe

@@ -214,7 +214,8 @@ class Learner:
         """Every phase's moves on one batch."""
         self.run.step += 1
         progress = Progress(epoch, len(self.data), state=self.state)
-        for player in self.players:
+        due = [each for each in self.players if self.run.step % each.phase.every == 0]
+        for player in due:
             for _ in range(player.phase.repeat):
                 estimate = player.estimate(batch.x, progress)
                 place = {

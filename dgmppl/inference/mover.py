@@ -20,6 +20,7 @@ class Mover:
         optimizers: Optimizers of those parameters.
         clip_gradient: Called with the parameters before each step, or `None`.
         scaler: Scales losses where half precision needs it.
+        project: Called with the parameters after each step, or `None`.
     """
 
     def __init__(
@@ -28,7 +29,9 @@ class Mover:
         optimizers: Sequence[Optimizer],
         clip_gradient: Callable[[list[nn.Parameter]], Any] | None,
         scaler: torch.amp.GradScaler,
+        project: Callable[[Sequence[nn.Parameter]], None] | None = None,
     ):
+        self.project = project
         self.parameters, self.optimizers = list(parameters), list(optimizers)
         self.clip_gradient, self.scaler = clip_gradient, scaler
 
@@ -46,6 +49,9 @@ class Mover:
             self.scaler.update()
         for parameter in self.parameters:
             parameter.grad = None
+        if self.project is not None:
+            with torch.no_grad():
+                self.project(self.parameters)
 
     def capturable(self) -> bool:
         """Has the optimizers keep their numbers on the GPU, so that a CUDA graph can hold a step.

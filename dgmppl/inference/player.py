@@ -67,7 +67,7 @@ class Player:
         self.slots = [places[id(parameter)] for parameter in self.parameters]
         self.graphs: LoweredPhase | None = None
         optimizers = [fuse(each, binding.program) for each in self._optimizers(binding, optimizer)]
-        self.mover = Mover(self.parameters, optimizers, clip_gradient, scaler)
+        self.mover = Mover(self.parameters, optimizers, clip_gradient, scaler, phase.project)
         self.schedules = [schedule(each) for each in optimizers] if schedule else []
 
     def _optimizers(self, binding: Binding, optimizer: Any) -> list[torch.optim.Optimizer]:

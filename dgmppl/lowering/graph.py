@@ -80,6 +80,7 @@ def record(
         graph = make_fx(watched, tracing_mode="real")(*inputs)
     except Exception as error:
         raise NoGraphError(_reason(error)) from error
+    _keep_types(graph)
     return graph, _lift(graph)
 
 
@@ -99,6 +100,17 @@ def _plain_index(func: Any, args: tuple[Any, ...]) -> bool:
     if func is not torch.ops.aten.index.Tensor:
         return False
     return all(i is None or i.dtype not in (torch.bool, torch.uint8) for i in args[1])
+
+
+def _keep_types(graph: fx.GraphModule) -> None:
+    """New tensors keep the type that they had, whatever the default will be."""
+    for node in graph.graph.nodes:
+        if not isinstance(node.target, torch._ops.OpOverload) or node.all_input_nodes:
+            continue
+        made = node.meta.get("val")
+        typed = any(argument.name == "dtype" for argument in node.target._schema.arguments)
+        if typed and isinstance(made, Tensor) and node.kwargs.get("dtype") is None:
+            node.kwargs = {**node.kwargs, "dtype": made.dtype}
 
 
 def _lift(graph: fx.GraphModule) -> list[Tensor]:

@@ -1,5 +1,6 @@
 """Learning principles, one a file, and their gradient estimators."""
 
+from dgmppl.objectives.adversarial import Adversarial
 from dgmppl.objectives.baselines import InputDependent, LeaveOneOut, MovingAverage
 from dgmppl.objectives.bound import Bound
 from dgmppl.objectives.chi_square import CUBO
@@ -31,6 +32,7 @@ __all__ = [
     "IWAE",
     "MIWAE",
     "VIMCO",
+    "Adversarial",
     "Bound",
     "Concrete",
     "DoublyReparameterized",

@@ -77,12 +77,16 @@ class Phase:
         repeat: How many times in a row.
         gradient: Whether the parameters follow the surrogate's gradient; if not, `loss` itself
             moves them (a closed-form step).
+        every: The move is made at each `every`-th step.
+        project: Called with the parameters after each move, to put them back to where they may be.
     """
 
     roles: tuple[str, ...]
     loss: LossFunction
     repeat: int = 1
     gradient: bool = True
+    every: int = 1
+    project: Callable[[Sequence[nn.Parameter]], None] | None = None
 
     @property
     def name(self) -> str:
@@ -158,21 +162,20 @@ class Sum(Objective):
 
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
         """The parts' phases, merged where players, repeats and kind agree."""
-        merged: dict[tuple[tuple[str, ...], int, bool], list[tuple[float, Phase]]] = {}
+        merged: dict[Any, list[tuple[float, Phase]]] = {}
         for i, (weight, part) in enumerate(self.parts):
             for phase in part.phases(binding):
                 players = tuple(role for role in phase.roles if role != "baseline")
                 own = replace(phase, loss=with_state(i, phase.loss))
-                key = (players, phase.repeat, phase.gradient)
+                key = (players, phase.repeat, phase.gradient, phase.every, phase.project)
                 merged.setdefault(key, []).append((weight, own))
         return tuple(
             Phase(
                 tuple(dict.fromkeys(role for _, phase in phases for role in phase.roles)),
                 _weighted([(weight, phase.loss) for weight, phase in phases]),
-                repeat,
-                gradient,
+                *settings,
             )
-            for (_, repeat, gradient), phases in merged.items()
+            for (_, *settings), phases in merged.items()
         )
 
     def state(self, binding: Binding, x: Any) -> nn.Module | None:

@@ -148,6 +148,25 @@ def test_a_graph_draws_the_numbers_of_the_function_and_new_ones_each_time(name: 
 
 
 @needs_compiler
+def test_types_are_those_of_the_recording() -> None:
+    """Another default type later does not reach into a graph."""
+
+    def made(x: Tensor) -> Tensor:
+        return x + torch.rand(3) + torch.ones(3) + torch.arange(3) + torch.full((3,), 2.0)
+
+    x = torch.zeros(3, dtype=torch.float64)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        graph = lower(made, (x,))
+        torch.manual_seed(0)
+        expected = made(x)
+    finally:
+        torch.set_default_dtype(before)
+    torch.manual_seed(0)
+    assert torch.equal(graph(x), expected)
+
+
 def test_prior_and_posterior_draws_are_recorded() -> None:
     """`generate` as a graph draws what `generate` draws."""
     vae, x = VAE(data_dim=6, z_dim=2, hidden_features=4), torch.ones(5, 6)

@@ -1,0 +1,278 @@
+"""Adversarial learning: a critic where a density is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dgmppl.adversarial import (
+    Divergence,
+    NonSaturating,
+    Regularizer,
+    TwoTraces,
+    Wasserstein,
+    two_traces,
+)
+from dgmppl.adversarial.two_traces import unmoved
+from dgmppl.binding import Binding
+from dgmppl.lowering import exchanged
+from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
+from dgmppl.sites import Kind
+from dgmppl.traces import isolated
+
+__all__ = ["Adversarial"]
+
+
+@dataclass(frozen=True)
+class Adversarial(Objective):
+    """A critic tells data from the model's draws at named sites, and the model learns from it.
+
+    The sites are taken twice: from the model alone (the p-trace), and from the data with the guide
+    (the q-trace). `sites="x"` is a GAN, `("x", "z")` is ALI or BiGAN, `"z"` matches a guide's codes
+    to the prior. Conditions that the critic is to see are `pyro.deterministic` sites.
+
+    The program's `critic` is called with the sites' values in their order, and returns one number a
+    datum `[B]`, or several `[B, …]`, each of which counts. It is a module, whose parameters are
+    the role "critic"; or a method, whose arguments then are named after sites.
+
+    The critic moves at every batch, the others at every `critic_steps`-th. No player touches
+    another's parameters or running statistics. The reported value is the critic's estimate of the
+    divergence; it is no measure of the draws where the critic is weak, or changes.
+
+    Arguments:
+        sites: Names of sites, or one name.
+        divergence: The game.
+        regularizer: What keeps the critic smooth, or `None`.
+        critic_steps: Batches for each move of the others.
+        packing: How many draws the critic sees at once, joined along their first event dimension.
+        unrolled: How many gradient steps the critic is thought ahead when the others move, with
+            gradients through those steps.
+        unrolled_rate: Their length.
+        critic: The program's attribute, and the role's name; it begins with "critic".
+
+    References:
+        Generative Adversarial Networks, Ian Goodfellow et al., 2014.
+        https://arxiv.org/abs/1406.2661 Adversarially Learned Inference, Vincent Dumoulin et al.,
+        2016. https://arxiv.org/abs/1606.00704 Unrolled Generative Adversarial Networks, Luke Metz
+        et al., 2016. https://arxiv.org/abs/1611.02163 PacGAN: The Power of Two Samples in
+        Generative Adversarial Networks, Zinan Lin et al., 2017. https://arxiv.org/abs/1712.04086
+
+    Example:
+        >>> print(Adversarial("x"))
+        min max JS(data ‖ model) at x
+    """
+
+    sites: tuple[str, ...] | str = ("x",)
+    divergence: Divergence = field(default_factory=NonSaturating)
+    regularizer: Regularizer | None = None
+    critic_steps: int = 1
+    packing: int = 1
+    unrolled: int = 0
+    unrolled_rate: float = 0.1
+    critic: str = "critic"
+
+    direction = -1.0
+
+    def __post_init__(self) -> None:
+        names = (self.sites,) if isinstance(self.sites, str) else tuple(self.sites)
+        object.__setattr__(self, "sites", names)
+        low = {"critic_steps": 1, "packing": 1, "unrolled": 0}
+        for name, least in low.items():
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"Expected {name} of at least {least}, got {getattr(self, name)}. Try {least}."
+                )
+        if not self.critic.startswith("critic"):
+            raise ValueError(f"Expected a name that begins with 'critic', got '{self.critic}'.")
+
+    def phases(self, binding: Binding) -> tuple[Phase, ...]:
+        """The critic's move, then that of the model (and of the guide, where it draws a site)."""
+        guided = any(binding.sites[n].in_guide for n in self.sites if n in binding.sites)
+        others = ("model", "guide") if guided else ("model",)
+        project = self.regularizer.project if self.regularizer else None
+        critic = Phase((self.critic,), self.criticise, project=project)
+        if not binding.parameters(others):
+            return (critic,)  # only the ratio of densities is learned
+        return critic, Phase(others, self.deceive, every=self.critic_steps)
+
+    def state(self, binding: Binding, x: Any) -> nn.Module | None:
+        """What the regulariser keeps."""
+        if self.regularizer is None:
+            return None
+        return self.regularizer.state(self._module(binding))
+
+    def check(self, binding: Binding) -> None:
+        """Known sites, a critic, and a gradient from it to somebody."""
+        name = type(self).__name__
+        known = {**binding.sites, **dict.fromkeys(binding.deterministic)}
+        for site in self.sites:
+            if site not in known:
+                raise ObjectiveError(
+                    f"{name} compares the sites {list(self.sites)}; the program has "
+                    f"{list(known)}, not '{site}'. Try sites=… with names of those."
+                )
+        if not callable(getattr(binding.program, self.critic, None)):
+            raise ObjectiveError(
+                f"{name} needs a critic of {', '.join(self.sites)}; the program has no "
+                f"'{self.critic}'. Try self.{self.critic} = nn.Sequential(…), from those values to "
+                "one number a datum."
+            )
+        if not binding.roles.get(self.critic):
+            raise ObjectiveError(
+                f"{name} needs a critic with parameters; '{self.critic}' has none. Try a module, "
+                f"or a method whose arguments are named after the sites {list(self.sites)}."
+            )
+        if isinstance(self.divergence, Wasserstein) and self.regularizer is None:
+            raise ObjectiveError(
+                f"{name} with Wasserstein() needs a critic of bounded slope. Try "
+                "regularizer=GradientPenalty(), SpectralNorm() or WeightClipping()."
+            )
+        for site in self.sites:
+            if site in binding.sites:
+                self._check_site(binding, site)
+
+    def _check_site(self, binding: Binding, name: str) -> None:
+        """Draws that carry a gradient, and a value beside the data."""
+        site = binding.sites[name]
+        if site.kind is Kind.ENERGY:
+            raise ObjectiveError(
+                f"Adversarial needs draws of site '{name}', which belongs to an energy. Try a "
+                "contrastive objective."
+            )
+        if not (site.observed or site.in_guide):
+            raise ObjectiveError(
+                f"Adversarial needs values of site '{name}' beside the data, which do not give it "
+                "and which no guide draws. Try a guide, or sites without it."
+            )
+        if not site.local:
+            raise ObjectiveError(
+                f"Adversarial compares data one by one; site '{name}' has one value for all of "
+                "them. Try moving it into the data plate."
+            )
+        if name in binding.opaque:
+            raise ObjectiveError(
+                f"Adversarial needs a gradient through the draws of site '{name}', and "
+                f"{site.distribution} passes none to its parameters. Try "
+                f"{_RELAXED.get(site.distribution, 'a relaxed distribution')} or "
+                f"dgmppl.implicit('{name}', …) with a smooth value."
+            )
+
+    def criticise(self, binding: Binding, x: Any, progress: Progress) -> Loss:
+        """Minus the critic's gain, and the regulariser's price."""
+        traces = two_traces(binding, x, self.sites, moving=False).detach()
+        with self._judging(binding, progress) as judge:
+            gain = self._gain(judge, traces)
+            price = None
+            if self.regularizer is not None:
+                packed = self._packed(traces.data), self._packed(traces.draws)
+                price = self.regularizer.penalty(judge, *packed)
+        estimate = self.divergence.estimate(gain.detach())
+        terms = {} if price is None else {"penalty": price.detach()}
+        return Loss(-gain if price is None else price - gain, estimate, terms)
+
+    def deceive(self, binding: Binding, x: Any, progress: Progress) -> Loss:
+        """What the draws, and the guide's values beside the data, lose."""
+        traces = two_traces(binding, x, self.sites)
+        with (
+            unmoved(self._module(binding)),
+            self._judging(binding, progress) as judge,
+            self._thought_ahead(binding, judge, traces),
+        ):
+            loss = self.divergence.draws_lose(judge(self._packed(traces.draws))).mean()
+            if any(value.requires_grad for value in traces.data):
+                beside = judge(self._packed(traces.data))
+                loss = loss + self.divergence.data_lose(beside).mean()
+        return Loss(loss, None, {"deceive": loss.detach()})
+
+    def _gain(self, judge: Callable[..., Tensor], traces: TwoTraces) -> Tensor:
+        on_data = self.divergence.on_data(judge(self._packed(traces.data))).mean()
+        return on_data + self.divergence.on_draws(judge(self._packed(traces.draws))).mean()
+
+    @contextmanager
+    def _judging(self, binding: Binding, progress: Progress) -> Iterator[Callable[..., Tensor]]:
+        """The critic as a function of the sites' values."""
+        fn: Any = getattr(binding.program, self.critic)
+        module, state = self._module(binding), progress.state
+
+        def judge(values: tuple[Tensor, ...]) -> Tensor:
+            found: Tensor = fn(*values)
+            if not found.dim() or len(found) != len(values[0]):
+                raise ObjectiveError(
+                    f"Expected one number a datum from '{self.critic}', [{len(values[0])}, …], got "
+                    f"shape {list(found.shape)}. Try nn.Flatten(0) after its last layer."
+                )
+            return found
+
+        with isolated(binding.program):
+            if self.regularizer is None:
+                yield judge
+                return
+            with self.regularizer.around(module, state or self.regularizer.state(module)):
+                yield judge
+
+    @contextmanager
+    def _thought_ahead(
+        self, binding: Binding, judge: Callable[..., Tensor], traces: TwoTraces
+    ) -> Iterator[None]:
+        """The critic after some steps of its own, which gradients pass through."""
+        if not (self.unrolled and torch.is_grad_enabled()):
+            yield
+            return
+        ahead: dict[str, Tensor] = dict(binding.parameters((self.critic,)))
+        for _ in range(self.unrolled):
+            with exchanged(binding.program, ahead):
+                gain = self._gain(judge, traces)
+            slopes = torch.autograd.grad(gain, [*ahead.values()], create_graph=True)
+            steps = zip(ahead.items(), slopes, strict=True)
+            ahead = {name: value + self.unrolled_rate * slope for (name, value), slope in steps}
+        with exchanged(binding.program, ahead):
+            yield
+
+    def _packed(self, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(map(partial(_pack, number=self.packing), values))
+
+    def _module(self, binding: Binding) -> nn.Module:
+        """The critic, or the program where the critic is a method of it."""
+        fn: Any = getattr(binding.program, self.critic)
+        return fn if isinstance(fn, nn.Module) else binding.program
+
+    @property
+    def formula(self) -> str:
+        """The game."""
+        return f"min max {self.divergence.formula}(data ‖ model) at {', '.join(self.sites)}"
+
+    @property
+    def latex(self) -> str:
+        """The game."""
+        sites = ", ".join(self.sites)
+        return (
+            r"\min_\theta\max_T\;\mathrm{" + self.divergence.formula + r"}_T"
+            rf"\left[q({sites})\,\Vert\,p_\theta({sites})\right]"
+        )
+
+
+#: What stands in for a distribution whose draws have no gradient.
+_RELAXED = {
+    "Bernoulli": "RelaxedBernoulliStraightThrough(temperature, logits=…)",
+    "OneHotCategorical": "RelaxedOneHotCategoricalStraightThrough(temperature, logits=…)",
+}
+
+
+def _pack(value: Tensor, number: int) -> Tensor:
+    """`[B, d, …]` → `[B / number, number·d, …]`; a rest of draws is left out."""
+    if number == 1:
+        return value
+    rows = len(value) // number
+    if not rows:
+        raise ObjectiveError(
+            f"Expected at least packing={number} data a batch, got {len(value)}. Try a larger "
+            "batch_size."
+        )
+    first, *others = value.shape[1:] or (1,)
+    return value[: rows * number].reshape(rows, number * first, *others)
