@@ -1,8 +1,31 @@
-"""What a learned program is worth: evidence, draws, imputations."""
+"""What a learned program is worth: evidence, draws, imputations, distances from data."""
 
 from dgmppl.evaluation.bits import bits_per_dim
+from dgmppl.evaluation.classifier_test import classifier_two_sample_test
 from dgmppl.evaluation.evidence import Evidence, evidence
 from dgmppl.evaluation.generate import generate
 from dgmppl.evaluation.impute import Imputation, impute
+from dgmppl.evaluation.inception_score import inception_score
+from dgmppl.evaluation.measure import Measure
+from dgmppl.evaluation.modes import Modes, mode_coverage
+from dgmppl.evaluation.parzen import parzen
+from dgmppl.evaluation.precision_recall import precision_recall
+from dgmppl.evaluation.two_sample import energy_distance, maximum_mean_discrepancy
 
-__all__ = ["Evidence", "Imputation", "bits_per_dim", "evidence", "generate", "impute"]
+__all__ = [
+    "Evidence",
+    "Imputation",
+    "Measure",
+    "Modes",
+    "bits_per_dim",
+    "classifier_two_sample_test",
+    "energy_distance",
+    "evidence",
+    "generate",
+    "impute",
+    "inception_score",
+    "maximum_mean_discrepancy",
+    "mode_coverage",
+    "parzen",
+    "precision_recall",
+]

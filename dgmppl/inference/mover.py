@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dgmppl.inference.direct_adam import DirectAdam
+
 __all__ = ["Mover"]
 
 
@@ -33,6 +35,7 @@ class Mover:
     ):
         self.project = project
         self.parameters, self.optimizers = list(parameters), list(optimizers)
+        self.direct = [DirectAdam(optimizer) for optimizer in self.optimizers]
         self.clip_gradient, self.scaler = clip_gradient, scaler
 
     def __call__(self, gradients: Sequence[Tensor | None]) -> None:
@@ -43,15 +46,23 @@ class Mover:
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
             self.clip_gradient(self.parameters)
-        for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
-        if self.scaler.is_enabled():
-            self.scaler.update()
+        self._step()
         for parameter in self.parameters:
             parameter.grad = None
         if self.project is not None:
             with torch.no_grad():
                 self.project(self.parameters)
+
+    def _step(self) -> None:
+        """Of every optimizer, along the gradients that the parameters hold."""
+        if self.scaler.is_enabled():
+            for optimizer in self.optimizers:
+                self.scaler.step(optimizer)
+            self.scaler.update()
+            return
+        for direct in self.direct:
+            if not direct.step():
+                direct.optimizer.step()
 
     def capturable(self) -> bool:
         """Has the optimizers keep their numbers on the GPU, so that a CUDA graph can hold a step.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 import dgmppl
+from dgmppl.inference.direct_adam import DirectAdam
 from dgmppl.inference.fused import fuse
 from dgmppl.models.vae import VAE
 from dgmppl.objectives import MaximumLikelihood
@@ -94,3 +96,46 @@ def test_transposed_parameters_and_gradients_move_as_contiguous_ones(tmp_path: P
         assert ends[-1].is_contiguous() is not turned
     for end in ends[1:]:
         torch.testing.assert_close(end.contiguous(), ends[0])
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+@pytest.mark.parametrize(
+    "settings", [{}, {"weight_decay": 0.1}, {"betas": (0.5, 0.9), "eps": 1e-3}]
+)
+def test_the_direct_step_is_the_optimizers_own(kind: Any, settings: dict[str, Any]) -> None:
+    """To the bit, while the rate changes, a gradient is missing, and the state is loaded."""
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    theirs = copy.deepcopy(ours)
+    pair = [kind(net.parameters(), lr=0.01, fused=True, **settings) for net in (ours, theirs)]
+    direct, taken = DirectAdam(pair[0]), []
+    for step in range(12):
+        for i, (net, optimizer) in enumerate(zip((ours, theirs), pair, strict=True)):
+            optimizer.param_groups[0]["lr"] = 0.01 / (1 + step)
+            if step == 6:
+                optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+            torch.manual_seed(step)
+            optimizer.zero_grad()
+            for j, parameter in enumerate(net.parameters()):
+                missing = step == 4 and j == 1
+                parameter.grad = None if missing else torch.randn_like(parameter)
+            if i:
+                optimizer.step()
+            else:
+                taken.append(direct.step())
+                taken[-1] or optimizer.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert [step for step, was in enumerate(taken) if not was] == [0, 4]
+
+
+def test_hooks_and_other_optimizers_are_left_to_themselves() -> None:
+    net = nn.Linear(2, 1)
+    for optimizer in (SGD(net.parameters(), lr=0.1), Adam(net.parameters(), fused=False)):
+        net(torch.ones(2)).backward()
+        optimizer.step()
+        assert not DirectAdam(optimizer).step()
+    hooked, calls = Adam(net.parameters(), fused=True), []
+    hooked.register_step_pre_hook(lambda *args: calls.append(args))
+    hooked.step()
+    assert not DirectAdam(hooked).step() and len(calls) == 1

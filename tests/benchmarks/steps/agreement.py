@@ -43,11 +43,13 @@ def _check_draws(bounds: Bounds) -> None:
             )
 
 
-def _check_learning(bounds: Bounds, tolerance: float = 0.05) -> None:
+def _check_learning(bounds: Bounds, tolerance: float = 0.15) -> None:
     """Bounds along the first steps, from one start over the same batches, differ by noise only.
 
     The mean difference over the later half of the steps may be four standard errors (of steps taken
-    as independent) and a small part of what was gained, since paths that differ by noise part.
+    as independent) and a part of what was gained, since paths that differ by noise part: those of
+    one contender from several seeds by up to a tenth (the convolutional VAE). Parameters that stand
+    still, or another optimizer, make more of a difference.
     """
     base = np.asarray(bounds[REFERENCE])
     later = slice(len(base) // 2, None)

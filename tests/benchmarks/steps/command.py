@@ -26,23 +26,24 @@ def main() -> None:
         options.folder.mkdir(parents=True, exist_ok=True)
     facts = machine(None if ON_GPU else pin())
     facts["command"] = f"`{'BENCH_DEVICE=cuda ' * ON_GPU}python {shlex.join(sys.argv)}`"
-    races, refused = [], False
+    races, refused = [], []
     for workload in (WORKLOADS[name] for name in options.workload):
         steps = options.steps or workload.block
         try:
             races.append(race(workload, options.only, options.blocks, steps, options.seed))
         except DisagreementError as reason:
-            refused = True
-            print(f"{workload.name}: no table. {reason}", file=sys.stderr, flush=True)
+            refused.append(f"{workload.name}: {reason}")
+            print(f"no table of {refused[-1]}", file=sys.stderr, flush=True)
+            facts["no table of"] = "; ".join(refused)
         facts["run"] = (
             f"{options.blocks} blocks of {_steps(options, races)} steps, seed {options.seed}, "
             f"{datetime.date.today().isoformat()}"
         )
-        if options.folder is not None and races and not refused:
+        if options.folder is not None and races:
             _write(options.folder, races, facts)  # after each, so that nothing measured is lost
-    if options.folder is None or refused:
+    if options.folder is None:
         print(report(races, facts, None))
-    sys.exit(refused)
+    sys.exit(bool(refused))
 
 
 def _write(folder: Path, races: list[Race], facts: dict[str, str]) -> None:
