@@ -61,7 +61,7 @@ pins:
 	$(PYTHON) -m venv build/pins
 	grep '^torch==' constraints.txt > build/pins/torch.txt
 	build/pins/bin/pip install --quiet --constraint build/pins/torch.txt torch
-	build/pins/bin/pip install --quiet --constraint build/pins/torch.txt ".[test,docs,bench]"
+	build/pins/bin/pip install --quiet --constraint build/pins/torch.txt ".[test,docs,bench,metrics]"
 	build/pins/bin/pip freeze --all --exclude dgmppl --exclude pip > build/pins/freeze.txt
 	sed -n '/^#/p' constraints.txt > build/pins/constraints.txt
 	sed -E '/^(nvidia|cuda|triton)/d; s/\+[A-Za-z0-9.]+$$//' build/pins/freeze.txt >> build/pins/constraints.txt

@@ -2,7 +2,9 @@
 
 from dgmppl.evaluation.bits import bits_per_dim
 from dgmppl.evaluation.classifier_test import classifier_two_sample_test
+from dgmppl.evaluation.density_ratio import DensityRatio, density_ratio
 from dgmppl.evaluation.evidence import Evidence, evidence
+from dgmppl.evaluation.frechet import frechet_distance, kernel_distance
 from dgmppl.evaluation.generate import generate
 from dgmppl.evaluation.impute import Imputation, impute
 from dgmppl.evaluation.inception_score import inception_score
@@ -13,17 +15,21 @@ from dgmppl.evaluation.precision_recall import precision_recall
 from dgmppl.evaluation.two_sample import energy_distance, maximum_mean_discrepancy
 
 __all__ = [
+    "DensityRatio",
     "Evidence",
     "Imputation",
     "Measure",
     "Modes",
     "bits_per_dim",
     "classifier_two_sample_test",
+    "density_ratio",
     "energy_distance",
     "evidence",
+    "frechet_distance",
     "generate",
     "impute",
     "inception_score",
+    "kernel_distance",
     "maximum_mean_discrepancy",
     "mode_coverage",
     "parzen",

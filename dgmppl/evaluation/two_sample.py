@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dgmppl.evaluation.measure import Measure
 
-__all__ = ["energy_distance", "maximum_mean_discrepancy"]
+__all__ = ["compared", "energy_distance", "maximum_mean_discrepancy"]
 
 
 def maximum_mean_discrepancy(
@@ -48,7 +48,7 @@ def maximum_mean_discrepancy(
     widths = [bandwidth * 2.0**power for power in range(-2, 3)]
     kernel = torch.stack([(-distance / (2 * width**2)).exp() for width in widths]).mean(0)
     caution = f"kernels of widths {widths[0]:.3g} … {widths[-1]:.3g}; blind to what is finer"
-    return _compared(kernel, number, "MMD²", caution, permutations, seed)
+    return compared(kernel, number, "MMD²", caution, permutations, seed)
 
 
 def energy_distance(
@@ -68,7 +68,7 @@ def energy_distance(
     """
     joint, number = _joined(data, draws)
     kernel = -torch.cdist(joint, joint)
-    return _compared(
+    return compared(
         kernel, number, "energy distance", "weak against differences in few dimensions",
         permutations, seed,
     )  # fmt: skip
@@ -84,7 +84,7 @@ def _joined(data: Tensor, draws: Tensor) -> tuple[Tensor, int]:
     return torch.cat([data, draws]).double().flatten(1), len(data)
 
 
-def _compared(
+def compared(
     kernel: Tensor, number: int, name: str, caution: str, permutations: int, seed: int
 ) -> Measure:
     """The U-statistic of a kernel matrix of both, `[2n, 2n]`, with its jackknife error."""

@@ -64,7 +64,7 @@ class DirectAdam:
                 amsgrad=False,
                 maximize=group["maximize"],
             )
-        self.optimizer._opt_called = True  # what schedules ask for
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]  # schedules ask for it
         return True
 
     def _ready(self) -> bool:

@@ -12,7 +12,9 @@ from dgmppl.data import grid_centres, ring_centres
 from dgmppl.evaluation import (
     classifier_two_sample_test,
     energy_distance,
+    frechet_distance,
     inception_score,
+    kernel_distance,
     maximum_mean_discrepancy,
     mode_coverage,
     parzen,
@@ -116,3 +118,36 @@ def test_parzen_is_the_density_of_its_gaussians() -> None:
     many = parzen(normal(2_000), normal(2_000), scale=0.3)
     exact = -0.5 * math.log(2 * math.pi * 1.09) - 0.5 / 1.09  # E log N(x; 0, 1 + 0.3²)
     assert abs(many.value - exact) < 4 * many.standard_error + 0.01
+
+
+def test_frechet_distance_of_gaussians_is_the_known_one() -> None:
+    """Of N(0, I) and N(d, s² I): ‖d‖² + n (1 − s)²; the bootstrap's error is its spread."""
+    exact = 4 * 0.5**2 + 4 * (1 - 1.5) ** 2
+    found = [
+        frechet_distance(normal(2_000, dim=4), 0.5 + 1.5 * normal(2_000, dim=4)) for _ in range(10)
+    ]
+    values = torch.tensor([each.value for each in found])
+    assert abs(float(values.mean()) - exact) < 0.05 * exact
+    stated = sum(each.standard_error for each in found) / 10
+    assert 0.4 < stated / float(values.std()) < 2.5
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance`:UserWarning")
+def test_kernel_distance_is_that_of_torchmetrics() -> None:
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    x, y = normal(200, dim=5), normal(200, 0.5, dim=5)
+    theirs = KernelInceptionDistance(torch.nn.Identity(), subsets=1, subset_size=200)
+    theirs.update(x, real=True)
+    theirs.update(y, real=False)
+    assert kernel_distance(x, y).value == pytest.approx(float(theirs.compute()[0]), rel=0.05)
+
+
+def test_features_are_a_networks() -> None:
+    pictures = torch.rand(1_200, 1, 4, 4)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3), torch.nn.BatchNorm1d(3))
+    same = frechet_distance(pictures[:600], pictures[600:], net, resamples=3)
+    darker = frechet_distance(pictures[:600], 0.5 * pictures[600:], net, resamples=3)
+    assert same.value < darker.value and net.training
+    with pytest.raises(ValueError, match="features \\[n, d\\]"):
+        frechet_distance(pictures, pictures)
