@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from dgmppl import pictures
 from dgmppl.binding import ProgramError, bind
-from dgmppl.data import batch_length, map_tensors, to_device
-from dgmppl.evaluation import generate
+from dgmppl.data import batch_length, first_tensor, map_tensors, to_device
+from dgmppl.evaluation import generate, read_drafts
 from dgmppl.objectives import ObjectiveError
 from dgmppl.posterior import Diagnosis, diagnose, posterior
 from dgmppl.randomness import seeded
@@ -76,13 +76,20 @@ def _drawings(
     program, shape = run.program, data.image_shape
     drawings: dict[str, Callable[[], Figure]] = {
         "graph": lambda: pictures.graph(program, x),
-        "losses": lambda: pictures.losses(run.history),
+        "losses": lambda: pictures.losses(run.history, run.recipe.objective.measure),
         "samples": lambda: pictures.samples(program, x, image_shape=shape),
         "reconstructions": lambda: pictures.reconstructions(program, x, image_shape=shape),
         "traversal": lambda: pictures.traversal(program, x, image_shape=shape),
         "interpolation": lambda: pictures.interpolation(program, *_ends(x), image_shape=shape),
         "latent_scatter": lambda: pictures.latent_scatter(program, x, labels=data.labels),
     }
+    if drafts := read_drafts(run.directory):
+        some = run.test.first(500).draw()
+        drawings["over_training"] = lambda: pictures.over_training(
+            drafts, first_tensor(some).cpu(), image_shape=shape
+        )
+    if hasattr(program, "critic"):
+        drawings["critic_surface"] = lambda: pictures.critic_surface(program, x)
     if diagnosis is not None:
         drawings["kl_per_unit"] = lambda: pictures.kl_per_unit(diagnosis)
         drawings["k_hat"] = lambda: pictures.k_hat(diagnosis)

@@ -11,9 +11,12 @@ import torch
 
 import dgmppl
 from dgmppl.data import LoaderData, TensorData, as_data
+from dgmppl.evaluation import Drafts
 from dgmppl.inference import Run, fit
 from dgmppl.lowering import Compile, Inductor, Plain
+from dgmppl.objectives import Adversarial
 from dgmppl.randomness import seeded
+from dgmppl.recipes import Recipe
 from dgmppl.workspace import resolve
 
 __all__ = ["learn"]
@@ -79,6 +82,7 @@ def learn(
         directory=directory,
         resume=resume,
         progress=progress,
+        callbacks=_callbacks(recipe, train),
         record={
             "recipe": _absolute(name),
             "data_source": data,
@@ -90,6 +94,14 @@ def learn(
             },
         },
     )
+
+
+def _callbacks(recipe: Recipe, train: TensorData | LoaderData) -> list[Drafts]:
+    """Games are watched: what the model draws is kept over training."""
+    parts = getattr(recipe.objective, "parts", ((1.0, recipe.objective),))
+    if isinstance(train, TensorData) and any(isinstance(part, Adversarial) for _, part in parts):
+        return [Drafts(train.first(500).draw(), epochs=recipe.epochs)]
+    return []
 
 
 def _absolute(name: str) -> str:

@@ -3,6 +3,7 @@
 from dgmppl.evaluation.bits import bits_per_dim
 from dgmppl.evaluation.classifier_test import classifier_two_sample_test
 from dgmppl.evaluation.density_ratio import DensityRatio, density_ratio
+from dgmppl.evaluation.drafts import Drafts, read_drafts
 from dgmppl.evaluation.evidence import Evidence, evidence
 from dgmppl.evaluation.frechet import frechet_distance, kernel_distance
 from dgmppl.evaluation.generate import generate
@@ -16,6 +17,7 @@ from dgmppl.evaluation.two_sample import energy_distance, maximum_mean_discrepan
 
 __all__ = [
     "DensityRatio",
+    "Drafts",
     "Evidence",
     "Imputation",
     "Measure",
@@ -34,4 +36,5 @@ __all__ = [
     "mode_coverage",
     "parzen",
     "precision_recall",
+    "read_drafts",
 ]

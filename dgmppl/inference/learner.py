@@ -148,7 +148,7 @@ class Learner:
     def _loop(self) -> None:
         steps = max(count_batches(self.data, self.batch_size), 1)
         shown = -(-steps // self.processes.size)
-        with Display(self.epochs, shown, self.progress) as self.display:
+        with Display(self.epochs, shown, self.progress, self.objective.measure) as self.display:
             self._compile(shown * self.epochs)
             while self.run.epoch < self.epochs and not self.run.reason:
                 self._epoch(steps)

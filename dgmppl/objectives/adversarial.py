@@ -78,6 +78,7 @@ class Adversarial(Objective):
     critic: str = "critic"
 
     direction = -1.0
+    measure = "divergence"
 
     def __post_init__(self) -> None:
         names = (self.sites,) if isinstance(self.sites, str) else tuple(self.sites)
@@ -173,7 +174,8 @@ class Adversarial(Objective):
                 packed = self._packed(traces.data), self._packed(traces.draws)
                 price = self.regularizer.penalty(judge, *packed)
         estimate = self.divergence.estimate(gain.detach())
-        terms = {} if price is None else {"penalty": price.detach()}
+        terms = {"loss_critic": -gain.detach()}
+        terms |= {} if price is None else {"penalty": price.detach()}
         return Loss(-gain if price is None else price - gain, estimate, terms)
 
     def deceive(self, binding: Binding, x: Any, progress: Progress) -> Loss:
@@ -188,7 +190,7 @@ class Adversarial(Objective):
             if any(value.requires_grad for value in traces.data):
                 beside = judge(self._packed(traces.data))
                 loss = loss + self.divergence.data_lose(beside).mean()
-        return Loss(loss, None, {"deceive": loss.detach()})
+        return Loss(loss, None, {"loss_model": loss.detach()})
 
     def _gain(self, judge: Callable[..., Tensor], traces: TwoTraces) -> Tensor:
         on_data = self.divergence.on_data(judge(self._packed(traces.data))).mean()

@@ -97,8 +97,10 @@ class Phase:
 class Objective(ABC):
     """A learning principle. Subclasses are frozen dataclasses of settings."""
 
-    #: 1 where learning raises the value, −1 where it lowers an upper bound.
+    #: 1 where learning raises the value, −1 where it lowers it.
     direction = 1.0
+    #: What the value is.
+    measure = "bound"
 
     @abstractmethod
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
@@ -159,6 +161,12 @@ class Sum(Objective):
     """
 
     parts: tuple[tuple[float, Objective], ...]
+
+    @property
+    def measure(self) -> str:  # type: ignore[override]
+        """That of all parts, or just a value."""
+        kinds = {part.measure for _, part in self.parts}
+        return kinds.pop() if len(kinds) == 1 else "value"
 
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
         """The parts' phases, merged where players, repeats and kind agree."""

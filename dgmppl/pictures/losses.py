@@ -17,11 +17,12 @@ __all__ = ["losses"]
 PLACES = frozenset({"step", "epoch", "batch", "phase", "value"})
 
 
-def losses(history: History) -> Figure:
-    """The bound by step, its mean on held-out data by epoch, and what each site adds to it.
+def losses(history: History, measure: str = "bound") -> Figure:
+    """The objective's value by step, its mean on held-out data by epoch, and its terms.
 
     Arguments:
         history: A run's history.
+        measure: What the value is: `run.objective.measure`.
 
     Returns:
         A figure; single steps are pale, their moving average over a fiftieth of the run is not.
@@ -48,11 +49,12 @@ def losses(history: History) -> Figure:
         values = {"training data": next(iter(values.values()))}
     figure = sheet(7.5, 5.5 if terms else 3.4, "Learning")
     panels = figure.subplots(2 if terms else 1, 1, sharex=True, squeeze=False)[:, 0]
-    _draw(panels[0], values, "bound (nats a datum)")
+    nats = " (nats a datum)" if measure == "bound" else ""
+    _draw(panels[0], values, measure + nats)
     _validation(panels[0], history)
     legend(panels[0])
     if terms:
-        _draw(panels[1], terms, "terms (nats a datum)")
+        _draw(panels[1], terms, "terms" + nats)
         legend(panels[1])
     panels[-1].set_xlabel("step")
     caption(panels[0], f"{len(history.epochs)} epochs, {history.steps[-1].get('step', 0)} steps")
@@ -115,4 +117,7 @@ def _smoothed(numbers: np.ndarray) -> np.ndarray:
 
 def _readable(name: str) -> str:
     """A term's name in words."""
-    return f"KL of {name.removeprefix('kl_')}" if name.startswith("kl_") else f"site {name}"
+    kind, _, what = name.partition("_")
+    if kind in ("kl", "loss") and what:
+        return f"KL of {what}" if kind == "kl" else f"loss of the {what}"
+    return name if name == "penalty" else f"site {name}"
