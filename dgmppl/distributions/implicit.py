@@ -58,6 +58,11 @@ class Implicit(TorchDistribution):
         """The draw itself, shape `sample_shape + batch_shape + event_shape`."""
         return self.value.expand(torch.Size(sample_shape) + self.value.shape)
 
+    @property
+    def mean(self) -> Tensor:
+        """The draw itself: given the noise that went in, there is no other."""
+        return self.value
+
     def log_prob(self, value: Tensor) -> Tensor:
         """Raises NoDensityError, always."""
         raise NoDensityError(
