@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from dgmppl.handlers import Replay
+from dgmppl.sites import Kind, site_kind
 from dgmppl.traces import sample_sites, subsample_sites, trace
 
 __all__ = ["Dependencies", "find_dependencies"]
@@ -96,7 +97,7 @@ def _tracked(
     with _Reads() as reads:
         found = trace(fn, x, handlers=(Replay(values), TrackProvenance()))
         seen = {
-            name: get_provenance(site["fn"].log_prob(site["value"])) | reads.sites
+            name: get_provenance(_looks(site)) | reads.sites
             for name, site in sample_sites(found).items()
         }
         observed = {n for n, s in found.nodes.items() if s.get("is_observed")}
@@ -109,12 +110,19 @@ def _reached(
     """Site → the draws that autograd finds behind its log-density."""
     found = {}
     for name, site in sample_sites(trace(fn, x, handlers=(Replay(values),))).items():
-        log_prob = site["fn"].log_prob(site["value"]).sum()
+        looks = _looks(site).sum()
         grads: tuple[Tensor | None, ...] = (None,) * len(leaves)
-        if leaves and log_prob.requires_grad:
+        if leaves and looks.requires_grad:
             grads = torch.autograd.grad(
-                log_prob, list(leaves.values()), allow_unused=True, retain_graph=True
+                looks, list(leaves.values()), allow_unused=True, retain_graph=True
             )
         pairs = zip(leaves, grads, strict=True)
         found[name] = frozenset(leaf for leaf, grad in pairs if grad is not None)
     return found
+
+
+def _looks(site: dict[str, Any]) -> Tensor:
+    """What depends on all that a site depends on: its log-density, or the draw without one."""
+    implicit = site_kind(site) is Kind.IMPLICIT
+    looks: Tensor = site["fn"].rsample() if implicit else site["fn"].log_prob(site["value"])
+    return looks

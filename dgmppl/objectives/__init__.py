@@ -13,9 +13,11 @@ from dgmppl.objectives.estimators import (
     StickingTheLanding,
 )
 from dgmppl.objectives.expectation_maximization import ExpectationMaximization
+from dgmppl.objectives.expected_likelihood import ExpectedLikelihood
 from dgmppl.objectives.importance import IWAE
 from dgmppl.objectives.likelihood import MaximumLikelihood
 from dgmppl.objectives.multiply_importance import MIWAE
+from dgmppl.objectives.mutual_information import MutualInformation
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
 from dgmppl.objectives.per_role import PerRole
 from dgmppl.objectives.relaxed import Concrete, StraightThrough
@@ -39,11 +41,13 @@ __all__ = [
     "Enumerate",
     "Estimator",
     "ExpectationMaximization",
+    "ExpectedLikelihood",
     "InputDependent",
     "LeaveOneOut",
     "Loss",
     "MaximumLikelihood",
     "MovingAverage",
+    "MutualInformation",
     "Objective",
     "ObjectiveError",
     "Pathwise",

@@ -20,10 +20,7 @@ __all__ = [
     "ObjectiveError",
     "Phase",
     "Progress",
-    "Sum",
     "refuse_undensified",
-    "states",
-    "with_state",
 ]
 
 
@@ -47,6 +44,13 @@ class Progress:
     size: int | None = None
     memory: dict[str, Any] = field(default_factory=dict)
     state: nn.Module | None = None
+
+    def with_state(self, i: int) -> Progress:
+        """With the i-th of several states alone."""
+        if not isinstance(self.state, nn.ModuleList):
+            return self
+        part = self.state[i]
+        return replace(self, state=part if len(part.state_dict()) else None)
 
 
 @dataclass(frozen=True)
@@ -136,120 +140,23 @@ class Objective(ABC):
     def _repr_latex_(self) -> str:
         return f"${self.latex}$"
 
-    def __add__(self, other: Objective) -> Sum:
+    def summands(self) -> tuple[tuple[float, Objective], ...]:
+        """Pairs of weight and objective that it is the sum of."""
+        return ((1.0, self),)
+
+    def __add__(self, other: Objective) -> Objective:
+        from dgmppl.objectives.sum import Sum
+
         if not isinstance(other, Objective):
             return NotImplemented
-        return Sum((*_parts(self), *_parts(other)))
+        return Sum((*self.summands(), *other.summands()))
 
-    def __rmul__(self, weight: float) -> Sum:
-        return Sum(tuple((weight * w, part) for w, part in _parts(self)))
+    def __rmul__(self, weight: float) -> Objective:
+        from dgmppl.objectives.sum import Sum
+
+        return Sum(tuple((weight * w, part) for w, part in self.summands()))
 
     __mul__ = __rmul__
-
-
-@dataclass(frozen=True)
-class Sum(Objective):
-    """A weighted sum of objectives; phases that move the same roles become one.
-
-    Arguments:
-        parts: Pairs of weight and objective.
-
-    Example:
-        >>> from dgmppl.objectives import ELBO, IWAE
-        >>> print(ELBO() + 0.5 * IWAE(num_particles=5))
-        E_q[log p(x,z) − log q(z|x)] + 0.5·E_q[log 1/5 Σ_k p(x,z_k)/q(z_k|x)]
-    """
-
-    parts: tuple[tuple[float, Objective], ...]
-
-    @property
-    def measure(self) -> str:  # type: ignore[override]
-        """That of all parts, or just a value."""
-        kinds = {part.measure for _, part in self.parts}
-        return kinds.pop() if len(kinds) == 1 else "value"
-
-    def phases(self, binding: Binding) -> tuple[Phase, ...]:
-        """The parts' phases, merged where players, repeats and kind agree."""
-        merged: dict[Any, list[tuple[float, Phase]]] = {}
-        for i, (weight, part) in enumerate(self.parts):
-            for phase in part.phases(binding):
-                players = tuple(role for role in phase.roles if role != "baseline")
-                own = replace(phase, loss=with_state(i, phase.loss))
-                key = (players, phase.repeat, phase.gradient, phase.every, phase.project)
-                merged.setdefault(key, []).append((weight, own))
-        return tuple(
-            Phase(
-                tuple(dict.fromkeys(role for _, phase in phases for role in phase.roles)),
-                _weighted([(weight, phase.loss) for weight, phase in phases]),
-                *settings,
-            )
-            for (_, *settings), phases in merged.items()
-        )
-
-    def state(self, binding: Binding, x: Any) -> nn.Module | None:
-        """The parts' states, in order."""
-        return states(binding, x, [part for _, part in self.parts])
-
-    def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
-        """The weighted sum of the parts' values."""
-        values = [weight * part.value(binding, x, progress) for weight, part in self.parts]
-        return sum(values[1:], values[0])
-
-    def check(self, binding: Binding) -> None:
-        """Checks every part."""
-        for _, part in self.parts:
-            part.check(binding)
-
-    @property
-    def formula(self) -> str:
-        """The parts' formulas with their weights."""
-        return " + ".join(f"{_factor(w)}{part.formula}" for w, part in self.parts)
-
-    @property
-    def latex(self) -> str:
-        """The parts' formulas with their weights."""
-        return " + ".join(rf"{_factor(w)}{part.latex}" for w, part in self.parts)
-
-
-def _parts(objective: Objective) -> tuple[tuple[float, Objective], ...]:
-    return objective.parts if isinstance(objective, Sum) else ((1.0, objective),)
-
-
-def states(binding: Binding, x: Any, parts: Sequence[Objective]) -> nn.Module | None:
-    """The states of several objectives, an empty module where one keeps nothing."""
-    kept = [part.state(binding, x) for part in parts]
-    return nn.ModuleList(k or nn.Module() for k in kept) if any(kept) else None
-
-
-def with_state(i: int, loss: LossFunction) -> LossFunction:
-    """A loss that is given the i-th of several states."""
-
-    def own(binding: Binding, x: Any, progress: Progress) -> Loss:
-        kept = progress.state
-        if isinstance(kept, nn.ModuleList):
-            part = kept[i]
-            progress = replace(progress, state=part if len(part.state_dict()) else None)
-        return loss(binding, x, progress)
-
-    return own
-
-
-def _factor(weight: float) -> str:
-    return "" if weight == 1.0 else f"{weight:g}·"
-
-
-def _weighted(losses: list[tuple[float, LossFunction]]) -> LossFunction:
-    def total(binding: Binding, x: Any, progress: Progress) -> Loss:
-        results = [(w, loss(binding, x, progress)) for w, loss in losses]
-        terms: dict[str, Tensor] = {}
-        for _, result in results:
-            terms |= result.terms
-        surrogates = [w * r.surrogate for w, r in results]
-        values = [w * r.value for w, r in results if r.value is not None]
-        value = sum(values[1:], values[0]) if values else None
-        return Loss(sum(surrogates[1:], surrogates[0]), value, terms)
-
-    return total
 
 
 def refuse_undensified(binding: Binding, name: str) -> None:

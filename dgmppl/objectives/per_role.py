@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding
-from dgmppl.objectives.objective import Objective, Phase, Progress, states, with_state
+from dgmppl.objectives.objective import Objective, Phase, Progress
+from dgmppl.objectives.sum import states, with_state
 
 __all__ = ["PerRole"]
 
