@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyro
 import pytest
 import torch
@@ -12,7 +14,7 @@ from pyro.distributions import Normal
 from torch import Tensor, nn
 
 import dgmppl
-from dgmppl.binding import bind
+from dgmppl.binding import Binding, bind
 from dgmppl.energy import Binary
 from dgmppl.objectives import (
     ELBO,
@@ -23,6 +25,8 @@ from dgmppl.objectives import (
     Objective,
     ObjectiveError,
     Pathwise,
+    PerRole,
+    Phase,
     Progress,
     StickingTheLanding,
 )
@@ -52,10 +56,37 @@ def test_sums_add_values_and_gradients() -> None:
     assert torch.allclose(total.value(binding, x, Progress()), value)
 
 
-def test_sums_of_other_players_stay_apart() -> None:
-    program, x = Switch(), few_numbers()
-    phases = (ELBO() + MaximumLikelihood()).phases(bind(program, x))
-    assert [phase.roles for phase in phases] == [("model", "guide"), ("model",)]
+def test_a_part_of_a_sum_reaches_its_own_players_only() -> None:
+    program, x = LinearGaussian(1.0), data()
+    binding = bind(program, x)
+    total = PerRole(model=IWAE(num_particles=3), guide=ELBO()) + ELBO()
+    (merged,) = total.phases(binding)
+    assert set(merged.roles) == {"model", "guide"}
+    names = [name for name, _ in program.named_parameters()]
+    torch.manual_seed(0)
+    surrogate = merged.loss(binding, x, Progress()).surrogate
+    slopes = dict(zip(names, torch.autograd.grad(surrogate, [*program.parameters()]), strict=True))
+    expected = {name: torch.zeros_like(p) for name, p in program.named_parameters()}
+    torch.manual_seed(0)
+    for part in (PerRole(model=IWAE(num_particles=3), guide=ELBO()), ELBO()):
+        for phase in part.phases(binding):
+            own = binding.parameters(phase.roles)
+            loss = phase.loss(binding, x, Progress()).surrogate
+            for name, slope in zip(own, torch.autograd.grad(loss, [*own.values()]), strict=True):
+                expected[name] += slope
+    assert all(torch.allclose(slopes[name], expected[name]) for name in names)
+
+
+class Seldom(ELBO):
+    """An ELBO whose players move at every third step."""
+
+    def phases(self, binding: Binding) -> tuple[Phase, ...]:
+        return tuple(replace(phase, every=3) for phase in super().phases(binding))
+
+
+def test_players_that_keep_another_time_stay_apart() -> None:
+    phases = (ELBO() + Seldom()).phases(bind(LinearGaussian(), data()))
+    assert [phase.every for phase in phases] == [1, 3]
 
 
 FORMULAS = {
