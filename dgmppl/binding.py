@@ -14,6 +14,7 @@ from pyro.poutine.indep_messenger import CondIndepStackFrame
 from torch import Tensor, nn
 
 from dgmppl.dependencies import Dependencies, find_dependencies
+from dgmppl.distributions import Implicit
 from dgmppl.distributions.parameters import free_parameters
 from dgmppl.handlers import Replay
 from dgmppl.program import Adopted, guide_of
@@ -53,6 +54,7 @@ class Site:
         point: Whether the guide gives it a single value (a Delta).
         auxiliary: Whether it belongs to the guide alone by declaration.
         discrete: Whether its values have probabilities, not densities.
+        implicit_guide: Whether the guide draws it without a density.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Site:
     point: bool = False
     auxiliary: bool = False
     discrete: bool = False
+    implicit_guide: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Binding:
     dependencies: Dependencies = field(default_factory=Dependencies)
     deterministic: tuple[str, ...] = ()
     opaque: frozenset[str] = frozenset()
+    learned: frozenset[str] = frozenset()
 
     @property
     def latents(self) -> list[Site]:
@@ -226,6 +230,7 @@ def _look(program: nn.Module, x: Any) -> Binding:
         ),
         deterministic=_deterministic(model_trace),
         opaque=_opaque(model_sites | guide_sites),
+        learned=frozenset(name for name, site in model_sites.items() if _is_learned(site["fn"])),
     )
 
 
@@ -276,6 +281,7 @@ def _describe(model: dict[str, Any], guide: dict[str, Any], plate: str | None) -
             point=drawn is not None and isinstance(base_distribution(mover), Delta),
             auxiliary=bool(site["infer"].get("is_auxiliary", False)),
             discrete=_is_discrete(fn),
+            implicit_guide=drawn is not None and site_kind(drawn) is Kind.IMPLICIT,
         )
     return table
 
@@ -352,9 +358,14 @@ def _opaque(sites: dict[str, Any]) -> frozenset[str]:
     return frozenset(
         name
         for name, site in sites.items()
-        if not getattr(site["fn"], "has_rsample", False)
-        and any(p.requires_grad for p in free_parameters(site["fn"]).values())
+        if not getattr(site["fn"], "has_rsample", False) and _is_learned(site["fn"])
     )
+
+
+def _is_learned(fn: Any) -> bool:
+    """Whether a gradient passes through a distribution's parameters, or an implicit draw."""
+    tensors = [fn.rsample()] if isinstance(fn, Implicit) else free_parameters(fn).values()
+    return any(tensor.requires_grad for tensor in tensors)
 
 
 def _reached(program: nn.Module, tensors: list[Tensor]) -> tuple[str, ...]:

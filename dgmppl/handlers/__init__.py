@@ -12,6 +12,7 @@ from dgmppl.handlers.shift import Shift
 from dgmppl.handlers.stop_gradient import StopGradient
 from dgmppl.handlers.temper import Temper
 from dgmppl.handlers.unconstrained import Unconstrained
+from dgmppl.handlers.unscored import Unscored
 
 __all__ = [
     "Configure",
@@ -26,4 +27,5 @@ __all__ = [
     "StopGradient",
     "Temper",
     "Unconstrained",
+    "Unscored",
 ]

@@ -1,5 +1,6 @@
 """Learning principles, one a file, and their gradient estimators."""
 
+from dgmppl.objectives.adaptive_contrast import AdaptiveContrast
 from dgmppl.objectives.adversarial import Adversarial
 from dgmppl.objectives.baselines import InputDependent, LeaveOneOut, MovingAverage
 from dgmppl.objectives.bound import Bound
@@ -20,6 +21,7 @@ from dgmppl.objectives.multiply_importance import MIWAE
 from dgmppl.objectives.mutual_information import MutualInformation
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
 from dgmppl.objectives.per_role import PerRole
+from dgmppl.objectives.ratio import Ratio
 from dgmppl.objectives.relaxed import Concrete, StraightThrough
 from dgmppl.objectives.renyi import Renyi
 from dgmppl.objectives.score_function import ScoreFunction
@@ -34,6 +36,7 @@ __all__ = [
     "IWAE",
     "MIWAE",
     "VIMCO",
+    "AdaptiveContrast",
     "Adversarial",
     "Bound",
     "Concrete",
@@ -54,6 +57,7 @@ __all__ = [
     "PerRole",
     "Phase",
     "Progress",
+    "Ratio",
     "Renyi",
     "ReweightedWakeSleep",
     "ScoreFunction",

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dgmppl.adversarial import (
-    Divergence,
-    NonSaturating,
-    Regularizer,
-    TwoTraces,
-    Wasserstein,
-    two_traces,
-)
+from dgmppl.adversarial import Divergence, NonSaturating, TwoTraces, two_traces
 from dgmppl.adversarial.two_traces import unmoved
-from dgmppl.binding import Binding
+from dgmppl.binding import Binding, Site
 from dgmppl.lowering import exchanged
-from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
+from dgmppl.objectives.criticised import Criticised, Judge
+from dgmppl.objectives.objective import Loss, ObjectiveError, Phase, Progress
 from dgmppl.sites import Kind
-from dgmppl.traces import isolated
 
 __all__ = ["Adversarial"]
 
 
 @dataclass(frozen=True)
-class Adversarial(Objective):
+class Adversarial(Criticised):
     """A critic tells data from the model's draws at named sites, and the model learns from it.
 
     The sites are taken twice: from the model alone (the p-trace), and from the data with the guide
@@ -68,79 +61,32 @@ class Adversarial(Objective):
         min max JS(data ‖ model) at x
     """
 
-    sites: tuple[str, ...] | str = ("x",)
     divergence: Divergence = field(default_factory=NonSaturating)
-    regularizer: Regularizer | None = None
-    critic_steps: int = 1
     packing: int = 1
     unrolled: int = 0
     unrolled_rate: float = 0.1
-    critic: str = "critic"
-
-    direction = -1.0
-    measure = "divergence"
 
     def __post_init__(self) -> None:
-        names = (self.sites,) if isinstance(self.sites, str) else tuple(self.sites)
-        object.__setattr__(self, "sites", names)
-        low = {"critic_steps": 1, "packing": 1, "unrolled": 0}
-        for name, least in low.items():
-            if getattr(self, name) < least:
-                raise ValueError(
-                    f"Expected {name} of at least {least}, got {getattr(self, name)}. Try {least}."
-                )
-        if not self.critic.startswith("critic"):
-            raise ValueError(f"Expected a name that begins with 'critic', got '{self.critic}'.")
+        super().__post_init__()
+        self._at_least("packing", 1)
+        self._at_least("unrolled", 0)
+
+    def traces(self, binding: Binding, x: Any, *, moving: bool) -> TwoTraces:
+        """The sites as they stand beside the data, and as the model draws them."""
+        return two_traces(binding, x, self.compared, moving=moving)
 
     def phases(self, binding: Binding) -> tuple[Phase, ...]:
         """The critic's move, then that of the model (and of the guide, where it draws a site)."""
-        guided = any(binding.sites[n].in_guide for n in self.sites if n in binding.sites)
+        guided = any(binding.sites[n].in_guide for n in self.compared if n in binding.sites)
         others = ("model", "guide") if guided else ("model",)
-        project = self.regularizer.project if self.regularizer else None
-        critic = Phase((self.critic,), self.criticise, project=project)
+        critic = self.critic_phase(binding)
         if not binding.parameters(others):
             return (critic,)  # only the ratio of densities is learned
         return critic, Phase(others, self.deceive, every=self.critic_steps)
 
-    def state(self, binding: Binding, x: Any) -> nn.Module | None:
-        """What the regulariser keeps."""
-        if self.regularizer is None:
-            return None
-        return self.regularizer.state(self._module(binding))
-
-    def check(self, binding: Binding) -> None:
-        """Known sites, a critic, and a gradient from it to somebody."""
-        name = type(self).__name__
-        known = {**binding.sites, **dict.fromkeys(binding.deterministic)}
-        for site in self.sites:
-            if site not in known:
-                raise ObjectiveError(
-                    f"{name} compares the sites {list(self.sites)}; the program has "
-                    f"{list(known)}, not '{site}'. Try sites=… with names of those."
-                )
-        if not callable(getattr(binding.program, self.critic, None)):
-            raise ObjectiveError(
-                f"{name} needs a critic of {', '.join(self.sites)}; the program has no "
-                f"'{self.critic}'. Try self.{self.critic} = nn.Sequential(…), from those values to "
-                "one number a datum."
-            )
-        if not binding.roles.get(self.critic):
-            raise ObjectiveError(
-                f"{name} needs a critic with parameters; '{self.critic}' has none. Try a module, "
-                f"or a method whose arguments are named after the sites {list(self.sites)}."
-            )
-        if isinstance(self.divergence, Wasserstein) and self.regularizer is None:
-            raise ObjectiveError(
-                f"{name} with Wasserstein() needs a critic of bounded slope. Try "
-                "regularizer=GradientPenalty(), SpectralNorm() or WeightClipping()."
-            )
-        for site in self.sites:
-            if site in binding.sites:
-                self._check_site(binding, site)
-
-    def _check_site(self, binding: Binding, name: str) -> None:
+    def _check_site(self, binding: Binding, site: Site) -> None:
         """Draws that carry a gradient, and a value beside the data."""
-        site = binding.sites[name]
+        name = site.name
         if site.kind is Kind.ENERGY:
             raise ObjectiveError(
                 f"Adversarial needs draws of site '{name}', which belongs to an energy. Try a "
@@ -164,64 +110,22 @@ class Adversarial(Objective):
                 f"dgmppl.implicit('{name}', …) with a smooth value."
             )
 
-    def criticise(self, binding: Binding, x: Any, progress: Progress) -> Loss:
-        """Minus the critic's gain, and the regulariser's price."""
-        traces = two_traces(binding, x, self.sites, moving=False).detach()
-        with self._judging(binding, progress) as judge:
-            gain = self._gain(judge, traces)
-            price = None
-            if self.regularizer is not None:
-                packed = self._packed(traces.data), self._packed(traces.draws)
-                price = self.regularizer.penalty(judge, *packed)
-        estimate = self.divergence.estimate(gain.detach())
-        terms = {"loss_critic": -gain.detach()}
-        terms |= {} if price is None else {"penalty": price.detach()}
-        return Loss(-gain if price is None else price - gain, estimate, terms)
-
     def deceive(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """What the draws, and the guide's values beside the data, lose."""
-        traces = two_traces(binding, x, self.sites)
+        traces = self.traces(binding, x, moving=True)
         with (
             unmoved(self._module(binding)),
-            self._judging(binding, progress) as judge,
+            self.judging(binding, progress) as judge,
             self._thought_ahead(binding, judge, traces),
         ):
-            loss = self.divergence.draws_lose(judge(self._packed(traces.draws))).mean()
+            loss = self.divergence.draws_lose(judge(self.seen(traces.draws))).mean()
             if any(value.requires_grad for value in traces.data):
-                beside = judge(self._packed(traces.data))
+                beside = judge(self.seen(traces.data))
                 loss = loss + self.divergence.data_lose(beside).mean()
         return Loss(loss, None, {"loss_model": loss.detach()})
 
-    def _gain(self, judge: Callable[..., Tensor], traces: TwoTraces) -> Tensor:
-        on_data = self.divergence.on_data(judge(self._packed(traces.data))).mean()
-        return on_data + self.divergence.on_draws(judge(self._packed(traces.draws))).mean()
-
     @contextmanager
-    def _judging(self, binding: Binding, progress: Progress) -> Iterator[Callable[..., Tensor]]:
-        """The critic as a function of the sites' values."""
-        fn: Any = getattr(binding.program, self.critic)
-        module, state = self._module(binding), progress.state
-
-        def judge(values: tuple[Tensor, ...]) -> Tensor:
-            found: Tensor = fn(*values)
-            if not found.dim() or len(found) != len(values[0]):
-                raise ObjectiveError(
-                    f"Expected one number a datum from '{self.critic}', [{len(values[0])}, …], got "
-                    f"shape {list(found.shape)}. Try nn.Flatten(0) after its last layer."
-                )
-            return found
-
-        with isolated(binding.program):
-            if self.regularizer is None:
-                yield judge
-                return
-            with self.regularizer.around(module, state or self.regularizer.state(module)):
-                yield judge
-
-    @contextmanager
-    def _thought_ahead(
-        self, binding: Binding, judge: Callable[..., Tensor], traces: TwoTraces
-    ) -> Iterator[None]:
+    def _thought_ahead(self, binding: Binding, judge: Judge, traces: TwoTraces) -> Iterator[None]:
         """The critic after some steps of its own, which gradients pass through."""
         if not (self.unrolled and torch.is_grad_enabled()):
             yield
@@ -236,23 +140,19 @@ class Adversarial(Objective):
         with exchanged(binding.program, ahead):
             yield
 
-    def _packed(self, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def seen(self, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Several draws joined, where the critic sees them so."""
         return tuple(map(partial(_pack, number=self.packing), values))
-
-    def _module(self, binding: Binding) -> nn.Module:
-        """The critic, or the program where the critic is a method of it."""
-        fn: Any = getattr(binding.program, self.critic)
-        return fn if isinstance(fn, nn.Module) else binding.program
 
     @property
     def formula(self) -> str:
         """The game."""
-        return f"min max {self.divergence.formula}(data ‖ model) at {', '.join(self.sites)}"
+        return f"min max {self.divergence.formula}(data ‖ model) at {', '.join(self.compared)}"
 
     @property
     def latex(self) -> str:
         """The game."""
-        sites = ", ".join(self.sites)
+        sites = ", ".join(self.compared)
         return (
             r"\min_\theta\max_T\;\mathrm{" + self.divergence.formula + r"}_T"
             rf"\left[q({sites})\,\Vert\,p_\theta({sites})\right]"

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding
@@ -96,7 +97,7 @@ class Bound(Objective):
     def check(self, binding: Binding) -> None:
         """The program has densities, a guide for its latents, and an estimator that suits both."""
         name = type(self).__name__
-        refuse_undensified(binding, name)
+        refuse_undensified(binding, name, self.without_density)
         latents = [site.name for site in binding.latents]
         if latents and not binding.has_guide:
             raise ObjectiveError(
@@ -118,10 +119,10 @@ class Bound(Objective):
             num_particles=self.draws,
             size=progress.size,
             shared_globals=not self.averages and not self.joint(binding),
-            handlers=(Temper(powers),) if powers else (),
+            handlers=((Temper(powers),) if powers else ()) + self.handlers,
             chunk_size=self.chunk_size,
         )
-        w = self.adapted(estimator.tables(run, self, binding), progress)
+        w = self.adapted(estimator.tables(run, self, binding), x, progress)
         self._refuse_a_part(w)
         tempered = self._join(binding, self.log_weights(w, tempered=True))
         surrogate = -estimator.surrogate(self, w, *tempered, x, progress)
@@ -136,8 +137,18 @@ class Bound(Objective):
         """How many particles a datum has in all."""
         return self.num_particles
 
-    def adapted(self, w: Weights, progress: Progress) -> Weights:
-        """The tables with powers that depend on the draws themselves."""
+    @property
+    def without_density(self) -> tuple[str, ...]:
+        """Sites whose densities are not asked for."""
+        return ()
+
+    @property
+    def handlers(self) -> tuple[Messenger, ...]:
+        """More handlers around model and guide."""
+        return ()
+
+    def adapted(self, w: Weights, x: Any, progress: Progress) -> Weights:
+        """The tables with what depends on the draws themselves."""
         return w
 
     def closed(self, w: Weights) -> dict[str, Tensor]:
@@ -191,7 +202,8 @@ class Bound(Objective):
             if isinstance(table, Tensor):
                 value = table.mean()
                 value = value if w.is_local(name) else value / w.size
-                latent = name in w.log_q and name not in closed
+                drawn = name in w.log_q or not w.binding.sites[name].observed
+                latent = drawn and name not in closed
                 label = f"kl_{name}" if latent or name in closed else name
                 result[label] = -value if latent else value
         return result

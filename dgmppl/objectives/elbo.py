@@ -6,11 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from pyro.poutine.messenger import Messenger
+from torch import Tensor, nn
 
 from dgmppl.binding import Binding
+from dgmppl.handlers import Unscored
 from dgmppl.objectives.bound import Bound, Powers, powers_at, refuse_unknown
-from dgmppl.objectives.objective import Progress
+from dgmppl.objectives.criticised import names_of
+from dgmppl.objectives.estimators import Pathwise
+from dgmppl.objectives.objective import Loss, ObjectiveError, Phase, Progress
+from dgmppl.objectives.ratio import Ratio
 from dgmppl.weights import Weights
 
 __all__ = ["ELBO"]
@@ -30,6 +35,9 @@ class ELBO(Bound):
         free_bits: Nats of KL, on average over the batch, that a latent site has for free: below
             them its terms pass no gradient. A mapping from site to nats, or one number for all;
             constant or scheduled. The reported value is the bound all the same.
+        ratio: A critic's ratio in the place of the densities of some sites, such as those of an
+            implicit guide. The value then is an estimate of the bound: too high where the critic
+            lags.
 
     References:
         Improving Variational Inference with Inverse Autoregressive Flow, Diederik Kingma et al.,
@@ -42,16 +50,82 @@ class ELBO(Bound):
         E_q[log p(x,z) − log q(z|x)]
         >>> print(ELBO(temper={"z": 4.0}))
         E_q[log p(x,z) − log q(z|x)], z to the power 4
+        >>> print(ELBO(ratio=Ratio("z", given="x")))
+        E_q[log p(x,z) − log q(z|x)], log q(z|x) − log p(z) by critic(x, z)
     """
 
     analytic_kl: bool = True
     free_bits: Powers = None
+    ratio: Ratio | None = None
     averages = True
 
+    @property
+    def measure(self) -> str:  # type: ignore[override]
+        """A bound, or what a critic makes of it."""
+        return "estimate" if self.ratio else "bound"
+
+    def phases(self, binding: Binding) -> tuple[Phase, ...]:
+        """One player; with a ratio the critic before it."""
+        (both,) = super().phases(binding)
+        if self.ratio is None:
+            return (both,)
+        critic = self.ratio.critic_phase(binding)
+        return replace(critic, loss=self._criticise), replace(both, every=self.ratio.critic_steps)
+
+    def state(self, binding: Binding, x: Any) -> nn.Module | None:
+        """What the estimator keeps, or the critic's regulariser."""
+        return self.ratio.state(binding, x) if self.ratio else super().state(binding, x)
+
+    def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
+        """The bound on a batch, nats a datum."""
+        value = self.loss(binding, x, progress).value
+        assert value is not None
+        return value
+
     def check(self, binding: Binding) -> None:
-        """As for every bound; and free nats for sites that there are."""
+        """As for every bound; free nats for sites that there are; a ratio that can be learned."""
         super().check(binding)
         refuse_unknown(self.free_bits, binding, "free_bits")
+        if self.ratio is None:
+            return
+        self.ratio.check(binding)
+        missing = [site.name for site in binding.latents if not site.in_guide]
+        if missing:
+            raise ObjectiveError(
+                f"ELBO needs a guide of every latent site; it misses '{missing[0]}'. Try adding "
+                "the site to the guide."
+            )
+        rough = [site.name for site in binding.draws if not site.reparameterised]
+        if rough or not isinstance(self._estimator(binding), Pathwise):
+            raise ObjectiveError(
+                "ELBO with a ratio follows the pathwise gradient through all of the guide's draws"
+                + (f"; those of site '{rough[0]}' pass none. " if rough else ". ")
+                + "Try a relaxed distribution, and gradient=None."
+            )
+        if self.chunk_size is not None:
+            raise ObjectiveError(
+                "ELBO with a ratio keeps all particles for the critic. Try chunk_size=None."
+            )
+
+    @property
+    def without_density(self) -> tuple[str, ...]:
+        """Those of the ratio."""
+        return names_of(self.ratio.sites) if self.ratio else ()
+
+    @property
+    def handlers(self) -> tuple[Messenger, ...]:
+        """What leaves out the densities that the ratio stands for."""
+        return (Unscored(self.without_density),) if self.ratio else ()
+
+    def loss(self, binding: Binding, x: Any, progress: Progress) -> Loss:
+        """As for every bound; with a ratio the model's own draws may have a part in it."""
+        loss = super().loss(binding, x, progress)
+        drawn = self.ratio.draws_lose(binding, x, progress) if self.ratio else None
+        return loss if drawn is None else replace(loss, surrogate=loss.surrogate + drawn)
+
+    def _criticise(self, binding: Binding, x: Any, progress: Progress) -> Loss:
+        assert self.ratio is not None
+        return replace(self.ratio.criticise(binding, x, progress), value=None)
 
     def reduce(self, log_w: Tensor) -> Tensor:
         """The mean over particles."""
@@ -74,8 +148,9 @@ class ELBO(Bound):
                 shared = shared - term
         return local, shared
 
-    def adapted(self, w: Weights, progress: Progress) -> Weights:
-        """The tables, sites below their free nats to the power 0."""
+    def adapted(self, w: Weights, x: Any, progress: Progress) -> Weights:
+        """The tables, with the ratio, and with sites below their free nats to the power 0."""
+        w = self.ratio.filled(w, x, progress) if self.ratio else w
         if self.free_bits is None:
             return w
         powers = dict(w.powers)
@@ -94,7 +169,8 @@ class ELBO(Bound):
     @property
     def formula(self) -> str:
         """The bound."""
-        note = self._note()
+        parts = (self._note(), self.ratio.formula if self.ratio else "")
+        note = ", ".join(filter(None, parts))
         return "E_q[log p(x,z) − log q(z|x)]" + (f", {note}" if note else "")
 
     @property

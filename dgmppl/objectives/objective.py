@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -159,14 +159,27 @@ class Objective(ABC):
     __mul__ = __rmul__
 
 
-def refuse_undensified(binding: Binding, name: str) -> None:
-    """Refuses sites without a normalised density under an objective that needs one."""
+def refuse_undensified(binding: Binding, name: str, but: Collection[str] = ()) -> None:
+    """Refuses sites without a normalised density under an objective that needs one.
+
+    Arguments:
+        binding: The program.
+        name: Of the objective.
+        but: Sites whose densities it does without.
+    """
     for site in binding.sites.values():
+        if site.name in but:
+            continue
         if site.kind is Kind.IMPLICIT:
             raise ObjectiveError(
                 f"{name} needs the density of site '{site.name}', which is implicit. Try an "
                 "objective with a critic at that site, or a likelihood such as Normal around the "
                 "draw."
+            )
+        if site.implicit_guide:
+            raise ObjectiveError(
+                f"{name} needs the guide's density at site '{site.name}', which is implicit there. "
+                f"Try ELBO(ratio=Ratio('{site.name}', given=…)), or pyro.sample in the guide."
             )
         if site.kind is Kind.ENERGY:
             raise ObjectiveError(
