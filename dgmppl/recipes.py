@@ -39,6 +39,7 @@ class Recipe:
         optimizer: Parameters → optimizer.
         schedule: Optimizer → learning-rate schedule, or `None`.
         clip_gradient: Parameters → anything, before each step, or `None`.
+        averaging: The decay of a running mean of the parameters, or `None`.
         epochs: Passes over the data.
         batch_size: Data a step; `None` takes all.
         about: One line for the table of recipes.
@@ -58,6 +59,7 @@ class Recipe:
     optimizer: Callable[..., torch.optim.Optimizer] = ADAM
     schedule: Callable[..., Any] | None = None
     clip_gradient: Callable[..., Any] | None = None
+    averaging: float | None = None
     epochs: int = 20
     batch_size: int | None = 128
     about: str = ""

@@ -122,7 +122,10 @@ class Finished:
 
 
 def load_run(directory: str | Path) -> Finished:
-    """Rebuilds a run's program with its best parameters; its last where there is no validation.
+    """Rebuilds a run's program with its best parameters, and with means where it kept them.
+
+    They are its last where there is no validation, and in a game, where no value says which are
+    best.
 
     Raises:
         FileNotFoundError: If there is no run.
@@ -143,8 +146,10 @@ def load_run(directory: str | Path) -> Finished:
     program = recipe.build(train)
     bind(program, next(iter(batches(as_data(train), recipe.batch_size))).x)  # makes lazy parameters
     best = directory / "best.safetensors"
-    state = read_checkpoint(best if best.exists() else directory / "last.safetensors")
-    load_parameters(program, state["program"], f"Run {directory}")
+    last = recipe.objective.measure != "bound" or not best.exists()
+    state = read_checkpoint(directory / "last.safetensors" if last else best)
+    means = state.get("averages", {})
+    load_parameters(program, {**state["program"], **means}, f"Run {directory}")
     if torch.cuda.is_available():
         program.cuda()
     return Finished(

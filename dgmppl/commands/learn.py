@@ -72,6 +72,7 @@ def learn(
         optimizer=recipe.optimizer,
         schedule=recipe.schedule,
         clip_gradient=recipe.clip_gradient,
+        averaging=recipe.averaging,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         validation=held_out,

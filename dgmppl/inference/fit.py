@@ -40,6 +40,7 @@ def fit(
     batch_size: int | None = 128,
     validation: Any = None,
     clip_gradient: Callable[[list[nn.Parameter]], Any] | None = None,
+    averaging: float | None = None,
     amp: torch.dtype | None = None,
     compile: Compile = "auto",
     device: str | torch.device = "auto",
@@ -79,6 +80,8 @@ def fit(
         validation: Held-out data; the bound on them is reported each epoch, and the best parameters
             kept in `best.safetensors`.
         clip_gradient: Parameters → anything, called before each optimizer step.
+        averaging: The decay of a running mean of all parameters over steps, such as 0.999, or
+            `None`. Validation, callbacks and the learned program then have the means.
         amp: `torch.bfloat16` or `torch.float16` for automatic mixed precision.
         compile: Whether steps run as recorded graphs: "auto" decides by their number and goes on
             with the program where there is no graph, `True` insists, `False` runs the program; or a
@@ -126,6 +129,7 @@ def fit(
             optimizer=optimizer,
             schedule=schedule,
             clip_gradient=clip_gradient,
+            averaging=averaging,
             epochs=epochs,
             batch_size=batch_size,
             validation=None if validation is None else as_data(validation),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import dgmppl.randomness as randomness
 from dgmppl.binding import Binding, bind
 from dgmppl.data import Batch, batches, count_batches, held_on
 from dgmppl.data.nested import batch_length
+from dgmppl.inference.averages import Averages
 from dgmppl.inference.checkpoint import read_checkpoint, write_atomically, write_checkpoint
 from dgmppl.inference.display import Display
 from dgmppl.inference.history import History
@@ -44,6 +46,7 @@ class Learner:
     optimizer: Any
     schedule: Any
     clip_gradient: Any
+    averaging: float | None
     epochs: int
     batch_size: int | None
     validation: Any
@@ -72,6 +75,8 @@ class Learner:
                 self._loop()
         finally:
             self.run.history.close()
+        if self.averages:
+            self.averages.keep()
         return self.run
 
     def _refuse_bad_input(self, resume: bool) -> None:
@@ -122,6 +127,7 @@ class Learner:
             for phase in self.objective.phases(self.binding)
         ]
         same_start(self)
+        self.averages = None if self.averaging is None else Averages(self.program, self.averaging)
         if self.directory is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
         path = None if self.directory is None else self.directory / "metrics.jsonl"
@@ -227,6 +233,8 @@ class Learner:
                 self.ledger.record(place, estimate, batch.weight)
                 player.move(estimate, self.processes, batch.weight)
         self.processes.spread(running_statistics(self.program, self.state))
+        if self.averages:
+            self.averages.update()
         self.display.step({**self.ledger.last, "step": self.run.step})
 
     def _end_epoch(self, seconds: float) -> None:
@@ -236,7 +244,8 @@ class Learner:
             "seconds": seconds,
         }
         if self.validation is not None:
-            row["validation"] = self._validate()
+            with self._averaged():
+                row["validation"] = self._validate()
         for player in self.players:
             player.end_epoch(
                 self.objective.direction * row.get("validation", row.get("value", 0.0))
@@ -254,9 +263,14 @@ class Learner:
 
     def call_back(self) -> None:
         """Lets the callbacks look at the run, and end it."""
-        for callback in self.callbacks:
-            callback(self.run)
+        with self._averaged():
+            for callback in self.callbacks:
+                callback(self.run)
         self.run.reason = next(filter(None, self.processes.collect(self.run.reason)), "")
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """The program as it would be at the end."""
+        return self.averages.shown() if self.averages else nullcontext()
 
     @torch.no_grad()
     def _validate(self) -> float:

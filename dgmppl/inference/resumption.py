@@ -26,6 +26,7 @@ def state_of(learner: Learner) -> dict[str, Any]:
         "program": dict(learner.program.state_dict()),
         "objective": {} if learner.state is None else dict(learner.state.state_dict()),
         "players": [player.state() for player in learner.players],
+        "averages": {} if learner.averages is None else dict(learner.averages.means),
         "scaler": learner.scaler.state_dict(),
         "random": first,
         "others": others,
@@ -50,10 +51,11 @@ def restore_state(learner: Learner, state: dict[str, Any]) -> None:
             or seed. Nothing has been changed then.
     """
     run = learner.run
-    for name in ("objective", "batch_size", "seed"):
-        if state["settings"][name] != run.settings[name]:
+    for name in ("objective", "batch_size", "seed", "averaging"):
+        begun = state["settings"].get(name)
+        if begun != run.settings[name]:
             raise CheckpointError(
-                f"The run in {run.directory} was begun with {name}={state['settings'][name]}, now "
+                f"The run in {run.directory} was begun with {name}={begun}, now "
                 f"it is {run.settings[name]}. Try the same setting, or another directory."
             )
     pairs = list(zip(learner.players, state["players"], strict=True))
@@ -64,6 +66,8 @@ def restore_state(learner: Learner, state: dict[str, Any]) -> None:
         load_parameters(learner.state, state["objective"], "The objective's checkpoint")
     for player, part in pairs:
         player.load(part)
+    if learner.averages is not None:
+        learner.averages.load(state["averages"], state["position"][2])
     if learner.scaler.is_enabled():
         learner.scaler.load_state_dict(state["scaler"])
     run.epoch, learner.position, run.step = state["position"]

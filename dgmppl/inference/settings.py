@@ -23,6 +23,7 @@ def settings_of(learner: Learner) -> dict[str, Any]:
         "formula": str(learner.objective),
         "optimizer": repr(learner.optimizer),
         "epochs": learner.epochs,
+        "averaging": learner.averaging,
         "batch_size": learner.batch_size,
         "processes": learner.processes.size,
         "seed": learner.seed,

@@ -37,8 +37,8 @@ class Ratio(Criticised):
     | `Ratio(("x", "z"))` | log q(x, z) − log p(x, z), by critic(x, z) |
 
     The guide's noise is an auxiliary site, `pyro.sample("noise", …, infer={"is_auxiliary": True})`;
-    it has no term of its own. The bound is one only as far as the critic is right: a critic that lags says too small a
-    divergence, and the value is too high.
+    it has no term of its own. The value is a bound only as far as the critic is right: one that
+    lags says too small a divergence, and the value is too high.
 
     Arguments:
         given: Names of observed sites that the critic is shown besides, before the others.
