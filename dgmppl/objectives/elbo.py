@@ -84,11 +84,12 @@ class ELBO(Bound):
 
     def check(self, binding: Binding) -> None:
         """As for every bound; free nats for sites that there are; a ratio that can be learned."""
+        if self.ratio is not None:
+            self.ratio.check(binding)
         super().check(binding)
         refuse_unknown(self.free_bits, binding, "free_bits")
         if self.ratio is None:
             return
-        self.ratio.check(binding)
         missing = [site.name for site in binding.latents if not site.in_guide]
         if missing:
             raise ObjectiveError(
@@ -162,9 +163,13 @@ class ELBO(Bound):
 
     @property
     def analytic(self) -> bool:
-        """As asked for, but not where scores are to be taken with fixed parameters."""
+        """As asked for, but not where densities themselves are needed.
+
+        Scores with fixed parameters need those of the guide, a contrast those of the model.
+        """
         fixed = self.gradient is not None and self.gradient.fixed_scores
-        return self.analytic_kl and not fixed
+        contrast = self.ratio is not None and self.ratio.contrast is not None
+        return self.analytic_kl and not (fixed or contrast)
 
     @property
     def formula(self) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from dgmppl.adversarial import MaximumLikelihoodGame, TwoTraces, two_traces
 from dgmppl.adversarial.two_traces import unmoved
 from dgmppl.binding import Binding, Site
-from dgmppl.objectives.adaptive_contrast import AdaptiveContrast, Moments, refuse_shared_noise
+from dgmppl.objectives.adaptive_contrast import AdaptiveContrast, refuse_shared_noise
 from dgmppl.objectives.criticised import Criticised, names_of
 from dgmppl.objectives.objective import ObjectiveError, Phase, Progress
 from dgmppl.sites import Kind
@@ -101,8 +101,8 @@ class Ratio(Criticised):
             )
         if self.contrast and name in self.sites and (site.observed or site.kind is Kind.IMPLICIT):
             raise ObjectiveError(
-                f"Ratio with AdaptiveContrast needs latent sites whose prior has a density; "
-                f"'{name}' is not one. Try contrast=None."
+                f"Ratio with a contrast needs a latent site whose prior has a density; '{name}' is "
+                "not one. Try contrast=None."
             )
 
     def traces(self, binding: Binding, x: Any, *, moving: bool) -> TwoTraces:
@@ -110,10 +110,10 @@ class Ratio(Criticised):
         found = two_traces(binding, x, self.compared, moving=moving)
         first = len(self.given)
         given, values, draws = found.data[:first], found.data[first:], found.draws[first:]
-        if self.contrast:
-            moments = self.contrast.moments(binding, x, names_of(self.sites))
-            pairs = zip(moments.values(), values, strict=True)
-            values = tuple(each.standardised(value) for each, value in pairs)
+        if self.contrast is not None:
+            moments = self.contrast.moments(binding, x, self.sites).values()
+            pairs = zip(moments, values, strict=True)
+            values = tuple(near.standardised(value) for near, value in pairs)
             draws = tuple(torch.randn_like(value) for value in values)
         return TwoTraces((*given, *values), (*given, *draws))
 
@@ -127,34 +127,34 @@ class Ratio(Criticised):
         """
         (run,) = w.runs
         sites = names_of(self.sites)
-        given = tuple(run.model[name]["value"] for name in self.given)
+        given = [run.model[name]["value"] for name in self.given]
         values = {n: (run.guide[n] if n in run.guide else run.model[n])["value"] for n in sites}
         if max(map(len, w.log_p.values())) > 1:
-            for name in run.guide.keys() & values.keys():
-                refuse_shared_noise(w.binding, name, values[name])
-        shown, contrast = values, None
-        if self.contrast:
-            moments = self.contrast.moments(w.binding, x, sites)
-            shown = {n: moments[n].standardised(value) for n, value in values.items()}
-            contrast = _density(w.binding, moments, values)
+            for name in values.keys() & run.guide.keys():
+                refuse_shared_noise(name, values[name])
+        near = {} if self.contrast is None else self.contrast.moments(w.binding, x, sites)
+        shown = [near[n].standardised(v) if near else v for n, v in values.items()]
         with unmoved(self._module(w.binding)), self.judging(w.binding, progress) as judge:
-            said = judge(_flat(w.binding, self.compared, (*given, *shown.values())))
-        ratio = self.divergence.log_ratio(said).flatten(1).mean(1) if said.dim() > 1 else said
+            said = judge(_flat(w.binding, self.compared, (*given, *shown)))
+        ratio = self.divergence.log_ratio(said).reshape(len(said), -1).mean(1)
         ratio = ratio.reshape(-1, w.batch)
         noise = {n for n in w.log_q if w.binding.sites[n].auxiliary}
-        rest = {n: table for n, table in w.log_q.items() if n not in noise.union(sites)}
+        log_q = {n: table for n, table in w.log_q.items() if n not in noise.union(sites)}
         known = {n: kl for n, kl in w.divergences.items() if n not in sites}
-        if contrast is not None:
-            return replace(w, log_q={sites[0]: contrast + ratio, **rest}, known=known)
-        others = {n: table for n, table in w.log_p.items() if n not in sites}
-        return replace(w, log_p={sites[0]: -ratio, **others}, log_q=rest, known=known)
+        if near:
+            events = {n: len(w.binding.sites[n].event_shape) for n in sites}
+            densities = [near[n].log_prob(v, events[n]) for n, v in values.items()]
+            contrast = sum(density.reshape(-1, w.batch) for density in densities)
+            return replace(w, log_q={sites[0]: contrast + ratio, **log_q}, known=known)
+        log_p = {n: table for n, table in w.log_p.items() if n not in sites}
+        return replace(w, log_p={sites[0]: -ratio, **log_p}, log_q=log_q, known=known)
 
     def draws_lose(self, binding: Binding, x: Any, progress: Progress) -> Tensor | None:
         """What the bound says of the model's own draws, where these can be learned.
 
         −E_p[q/p], whose gradient through the draws is that of E_q[log q − log p].
         """
-        if self.contrast or binding.learned.isdisjoint(self.sites):
+        if self.contrast is not None or binding.learned.isdisjoint(self.sites):
             return None
         traces = self.traces(binding, x, moving=True)
         with unmoved(self._module(binding)), self.judging(binding, progress) as judge:
@@ -166,7 +166,7 @@ class Ratio(Criticised):
         """The ratio."""
         given = f"|{', '.join(self.given)}" if self.given else ""
         sites = ", ".join(self.sites)
-        below = f"r({sites}{given})" if self.contrast else f"p({sites})"
+        below = f"r({sites}{given})" if self.contrast is not None else f"p({sites})"
         critic = f"{self.critic}({', '.join(self.compared)})"
         return f"log q({sites}{given}) − log {below} by {critic}"
 
@@ -175,18 +175,8 @@ class Ratio(Criticised):
         """The ratio."""
         given = f"|{', '.join(self.given)}" if self.given else ""
         sites = ", ".join(self.sites)
-        below = f"r({sites}{given})" if self.contrast else f"p({sites})"
+        below = f"r({sites}{given})" if self.contrast is not None else f"p({sites})"
         return rf"\log q({sites}{given})-\log {below}"
-
-
-def _density(binding: Binding, moments: dict[str, Moments], values: dict[str, Tensor]) -> Tensor:
-    """log r of the sites together, `[K, B]`."""
-    each = [
-        moments[name].log_prob(value, len(binding.sites[name].event_shape))
-        for name, value in values.items()
-    ]
-    total = sum(each[1:], each[0])
-    return total.reshape(-1, total.shape[-1])
 
 
 def _flat(binding: Binding, names: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, ...]:
