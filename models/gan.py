@@ -17,7 +17,7 @@ References:
 
 from __future__ import annotations
 
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import pyro
@@ -55,7 +55,7 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The largest."""
-        return reduce(torch.maximum, self.linear(x).chunk(self.pieces, -1))
+        return self.linear(x).unflatten(-1, (self.pieces, -1)).amax(-2)
 
 
 class GAN(dgmppl.Program):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import dgmppl.randomness as randomness
 from dgmppl.lowering.graph import LoweringError
-from dgmppl.lowering.snapshot import refuse_difference
+from dgmppl.lowering.snapshot import refuse_differences
 from dgmppl.lowering.structure import mapped, tensors
 
 __all__ = ["CUDAGraphs"]
@@ -96,10 +96,9 @@ class CUDAGraphs:
         randomness.restore(random)
         result = graph(args)
         try:
-            for a, b in zip(tensors(expected), tensors(result), strict=True):
-                refuse_difference(a, b, "result", self.tolerance)
-            for a, b in zip(after, self.changed(), strict=True):
-                refuse_difference(a, b, "state", self.tolerance)
+            pair = [*tensors(expected)], [*tensors(result)]
+            refuse_differences(*pair, "result", self.tolerance)
+            refuse_differences(after, [*self.changed()], "state", self.tolerance)
             graph.checked = True
             self.say("a CUDA graph from now on")
             return result

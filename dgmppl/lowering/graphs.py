@@ -12,7 +12,7 @@ from torch import nn
 from dgmppl.lowering.backends import Backend
 from dgmppl.lowering.graph import LoweringError, NoGraphError
 from dgmppl.lowering.lower import Lowered, lower
-from dgmppl.lowering.snapshot import Snapshot, refuse_difference
+from dgmppl.lowering.snapshot import Snapshot, refuse_differences
 from dgmppl.lowering.structure import form, tensors
 
 __all__ = ["Graphs"]
@@ -119,8 +119,8 @@ class Graphs:
         result = graph(*args)
         if form(expected) != form(result):
             raise LoweringError("the graph gives a result of another form")
-        for a, b in zip(tensors(expected), tensors(result), strict=True):
-            refuse_difference(a.detach(), b, "result", self.tolerance)
+        wanted = [tensor.detach() for tensor in tensors(expected)]
+        refuse_differences(wanted, [*tensors(result)], "result", self.tolerance)
         after.refuse_difference(Snapshot(self.modules), self.tolerance)
         return graph, result
 
