@@ -3,6 +3,7 @@
 from dgmppl.handlers.configure import Configure
 from dgmppl.handlers.exchange import Exchange
 from dgmppl.handlers.impose import Impose
+from dgmppl.handlers.lattice import Lattice
 from dgmppl.handlers.observed_part import ObservedPart
 from dgmppl.handlers.own_parameters import OwnParameters
 from dgmppl.handlers.particles import Particles
@@ -18,6 +19,7 @@ __all__ = [
     "Configure",
     "Exchange",
     "Impose",
+    "Lattice",
     "ObservedPart",
     "OwnParameters",
     "Particles",
