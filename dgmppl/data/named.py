@@ -46,7 +46,7 @@ def load(
     | `mnist`, `fashion_mnist` | 28x28 pixels | train 60,000, test 10,000 |
     | `omniglot` | 28x28 pixels | train: drawers 0 to 14 of 20 (24,345), test: the others (8,115) |
     | `frey_faces` | 28x20 pixels | train 1,565, validation 200, test 200, shuffled |
-    | `rings`, `ring`, `grid`, `moons`, `spirals`, `pinwheel` | points `[n, 2]` | all three |
+    | `rings`, `ring`, `grid`, `moons`, `spirals`, `pinwheel`, `squares` | points | all three |
 
     A published set is the file `<name>.npz` in `root`, else in the folder that the environment
     variable `DGMPPL_DATA` names, else in the user's cache, to which MNIST and Fashion-MNIST are

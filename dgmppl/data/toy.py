@@ -19,12 +19,14 @@ __all__ = [
     "ring_centres",
     "rings",
     "spirals",
+    "squares",
 ]
 
 Sampler: TypeAlias = Callable[[int, Generator], tuple[Tensor, Tensor]]
 
 RING_SCALE = 0.01
 GRID_SCALE = 0.05
+SQUARES_SCALE = 0.5
 
 
 def ring_centres() -> Tensor:
@@ -104,6 +106,16 @@ def pinwheel(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
     return 2 * (along[:, None] * outward + across[:, None] * sideways), label
 
 
+def squares(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """The squares of two normal numbers, less 1, with noise of scale 0.5; labelled by the numbers' signs.
+
+    Which of the four signs a point came from cannot be seen: a posterior with four modes.
+    """
+    roots = torch.randn(n, 2, generator=generator)
+    noise = SQUARES_SCALE * torch.randn(n, 2, generator=generator)
+    return roots.square() - 1.0 + noise, ((roots > 0) * torch.tensor([1, 2])).sum(1)
+
+
 TOY_SETS: Mapping[str, Sampler] = {
     "rings": rings,
     "ring": ring,
@@ -111,6 +123,7 @@ TOY_SETS: Mapping[str, Sampler] = {
     "moons": moons,
     "spirals": spirals,
     "pinwheel": pinwheel,
+    "squares": squares,
 }
 
 

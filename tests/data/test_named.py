@@ -15,7 +15,7 @@ from dgmppl.data import (
     names,
 )
 
-TOYS = ("rings", "ring", "grid", "moons", "spirals", "pinwheel")
+TOYS = ("rings", "ring", "grid", "moons", "spirals", "pinwheel", "squares")
 
 
 def test_names_lists_all():
@@ -93,7 +93,7 @@ def test_unknown_names_meet_close_ones(wrong, close):
 
 
 def test_a_hopeless_name_meets_all():
-    with pytest.raises(ValueError, match=r"digits or mnist.*pinwheel"):
+    with pytest.raises(ValueError, match=r"digits or mnist.*squares"):
         load("zzzzzz")
 
 

@@ -78,3 +78,11 @@ def test_pinwheel_blades_are_turned_copies():
     angles = torch.atan2(means[:, 1], means[:, 0])
     steps = (angles.roll(-1) - angles) % (2 * torch.pi)
     assert (steps - 2 * torch.pi / 5).abs().max() < 0.05
+
+
+def test_squares_have_the_moments_of_squared_normal_numbers():
+    """E z² = 1, and var(z² + ε) = 2 + 0.5²."""
+    x, labels = points("squares", 40_000)
+    assert torch.allclose(x.mean(0), torch.zeros(2), atol=0.05)
+    assert torch.allclose(x.var(0), torch.full((2,), 2.25), atol=0.3)
+    assert torch.allclose(labels.bincount() / len(labels), torch.full((4,), 0.25), atol=0.02)
