@@ -88,7 +88,7 @@ class AdversarialVariationalBayes(NoisyGuide):
 class Squares(NoisyGuide):
     """z ~ N(0, I) in the plane and x = z² − 1 + N(0, 0.5²): nothing to learn but the guide."""
 
-    def __init__(self, hidden_features: int = 128):
+    def __init__(self, hidden_features: int = 200):
         super().__init__(2, 2, 8, hidden_features)
 
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
@@ -101,7 +101,7 @@ class Squares(NoisyGuide):
 class GaussianSquares(dgmppl.Program):
     """The same model with a Gaussian guide."""
 
-    def __init__(self, hidden_features: int = 128):
+    def __init__(self, hidden_features: int = 200):
         super().__init__()
         self.encoder = mlp(2, hidden_features, 4)
 
@@ -115,28 +115,32 @@ class GaussianSquares(dgmppl.Program):
 
 
 ADAM = partial(torch.optim.Adam, betas=(0.5, 0.999))
+#: The critic is to be ahead of the guide, whose posterior it measures.
+OPTIMIZER = {"model": ADAM, "guide": partial(ADAM, lr=5e-4), "critic": partial(ADAM, lr=2e-3)}
+SQUARES = partial(load, name="squares", n=50_000)
 
 recipes = {
     "adversarial-variational-bayes": Recipe(
         program=AdversarialVariationalBayes,
         objective=ELBO(ratio=Ratio("z", given="x", contrast=AdaptiveContrast())),
-        optimizer={"model": ADAM, "guide": ADAM, "critic": partial(ADAM, lr=2e-3)},
+        optimizer=OPTIMIZER,
         epochs=60,
         about="VAE whose posterior is a network of noise, by a critic's ratio",
     ),
     "squares": Recipe(
         program=Squares,
         objective=ELBO(ratio=Ratio("z", given="x")),
-        data=partial(load, name="squares"),
-        optimizer={"model": ADAM, "guide": ADAM, "critic": partial(ADAM, lr=2e-3)},
-        epochs=60,
+        data=SQUARES,
+        optimizer=OPTIMIZER,
+        schedule=partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=100),
+        epochs=100,
         batch_size=250,
         about="posterior with four modes, by adversarial variational Bayes",
     ),
     "gaussian-squares": Recipe(
         program=GaussianSquares,
-        data=partial(load, name="squares"),
-        epochs=60,
+        data=SQUARES,
+        epochs=40,
         batch_size=250,
         about="the same posterior by a Gaussian guide",
     ),

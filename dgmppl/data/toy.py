@@ -107,9 +107,9 @@ def pinwheel(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
 
 
 def squares(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """The squares of two normal numbers, less 1, with noise of scale 0.5; labelled by the numbers' signs.
+    """The squares of two normal numbers, less 1, with noise of scale 0.5.
 
-    Which of the four signs a point came from cannot be seen: a posterior with four modes.
+    The labels are the numbers' signs, which cannot be seen: a posterior with four modes.
     """
     roots = torch.randn(n, 2, generator=generator)
     noise = SQUARES_SCALE * torch.randn(n, 2, generator=generator)

@@ -1,6 +1,7 @@
 """What a learned program is worth: evidence, draws, imputations, distances from data."""
 
 from dgmppl.evaluation.bits import bits_per_dim
+from dgmppl.evaluation.classifier import Classifier, learn_classifier
 from dgmppl.evaluation.classifier_test import classifier_two_sample_test
 from dgmppl.evaluation.density_ratio import DensityRatio, density_ratio
 from dgmppl.evaluation.drafts import Drafts, read_drafts
@@ -16,6 +17,7 @@ from dgmppl.evaluation.precision_recall import precision_recall
 from dgmppl.evaluation.two_sample import energy_distance, maximum_mean_discrepancy
 
 __all__ = [
+    "Classifier",
     "DensityRatio",
     "Drafts",
     "Evidence",
@@ -32,6 +34,7 @@ __all__ = [
     "impute",
     "inception_score",
     "kernel_distance",
+    "learn_classifier",
     "maximum_mean_discrepancy",
     "mode_coverage",
     "parzen",

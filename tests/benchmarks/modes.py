@@ -100,9 +100,8 @@ def main() -> None:
 def _table(data: str, options: argparse.Namespace) -> None:
     rows = measured(options.file)
     number = len(SETS[data][0])
-    print(
-        f"\n| {data}, {options.epochs} epochs | seeds | modes of {number} | good draws, % | s a seed |"
-    )
+    print(f"\n| {data}, {options.epochs} epochs | seeds | modes of {number} ", end="")
+    print("| good draws, % | s a seed |")
     print("|---|---|---|---|---|")
     for name in options.recipe:
         keys = [(data, name, seed, options.epochs, options.narrow) for seed in range(options.seeds)]
