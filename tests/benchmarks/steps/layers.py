@@ -18,6 +18,7 @@ class Layer(Protocol):
     """A bilinear map of inputs and weights."""
 
     input_gradient: bool
+    weight_gradient: bool
 
     @property
     def flops(self) -> int:
@@ -42,28 +43,32 @@ class Dense:
         inputs: Features in.
         outputs: Features out.
         input_gradient: Whether the backward pass goes on to the inputs.
+        weight_gradient: Whether it gives the weights a gradient.
     """
 
     rows: int
     inputs: int
     outputs: int
     input_gradient: bool = True
+    weight_gradient: bool = True
 
     @property
     def flops(self) -> int:
-        """Two operations a multiplication, of two or three products."""
-        return 2 * self.rows * self.inputs * self.outputs * (2 + self.input_gradient)
+        """Two operations a multiplication, of one to three products."""
+        products = 1 + self.weight_gradient + self.input_gradient
+        return 2 * self.rows * self.inputs * self.outputs * products
 
     def calls(self) -> list[Call]:
         """As `torch.nn.Linear` and its backward pass call them."""
         x, y = torch.randn(self.rows, self.inputs), torch.randn(self.rows, self.outputs)
         weight, out = torch.randn(self.outputs, self.inputs), torch.empty(self.rows, self.outputs)
         to_weight, to_x = torch.empty_like(weight), torch.empty_like(x)
-        calls: list[Call] = [
-            lambda: torch.mm(x, weight.t(), out=out),
-            lambda: torch.mm(y.t(), x, out=to_weight),
-        ]
-        return calls + ([lambda: torch.mm(y, weight, out=to_x)] if self.input_gradient else [])
+        calls: list[Call] = [lambda: torch.mm(x, weight.t(), out=out)]
+        if self.weight_gradient:
+            calls.append(lambda: torch.mm(y.t(), x, out=to_weight))
+        if self.input_gradient:
+            calls.append(lambda: torch.mm(y, weight, out=to_x))
+        return calls
 
     def arrays(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Weights as `[inputs, outputs]`."""
@@ -95,6 +100,7 @@ class Convolution:
     size: int
     transposed: bool = False
     input_gradient: bool = True
+    weight_gradient: bool = True
 
     @property
     def flops(self) -> int:
@@ -127,13 +133,16 @@ class Convolution:
         return (doubling if self.transposed else halving)(x, weights)
 
 
-def mlp_layers(rows: int, *sizes: int, input_gradient: bool = True) -> tuple[Dense, ...]:
-    """The layers of a perceptron.
+def mlp_layers(
+    rows: int, *sizes: int, input_gradient: bool = True, gradients: bool = True
+) -> tuple[Dense, ...]:
+    """The layers of a perceptron, without `gradients` forward only.
 
     Example:
         >>> sum(layer.flops for layer in mlp_layers(1, 3, 5, 2, input_gradient=False))
         120
     """
     return tuple(
-        Dense(rows, a, b, input_gradient or i > 0) for i, (a, b) in enumerate(pairwise(sizes))
+        Dense(rows, a, b, gradients and (input_gradient or i > 0), gradients)
+        for i, (a, b) in enumerate(pairwise(sizes))
     )

@@ -52,7 +52,8 @@ def step(
         for player in players:
             estimate = player.estimate(x, progress)
             ledger.record({"step": 0, "epoch": 0, "batch": 0, "phase": ""}, estimate, 1.0)
-            values.append(estimate.numbers[estimate.names.index("value")])
+            if "value" in estimate.names:
+                values.append(estimate.numbers[estimate.names.index("value")])
             player.move(estimate)
         return values[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ class XLAProducts(Part):
             for layer, pair, output in zip(layers, pairs, outputs, strict=True):
                 value, pull = jax.vjp(layer.in_jax, *pair)
                 gradients = pull(output)
-                results += [value, *(gradients if layer.input_gradient else gradients[1:])]
+                kept = layer.input_gradient, layer.weight_gradient
+                results += [value, *compress(gradients, kept)]
             return results
 
         self.wait, self.arrays = jax.block_until_ready, (pairs, outputs)

@@ -9,6 +9,7 @@ import numpy as np
 from .parts import AdamAlone, TorchProducts, XLAProducts
 from .workload import Step, UnavailableError, Workload
 from .workloads.conv_vae import conv_vae
+from .workloads.gan import gan, wgan_gp
 from .workloads.hierarchical_vae import hierarchical_vae
 from .workloads.iwae import iwae
 from .workloads.vae import vae
@@ -60,6 +61,8 @@ WORKLOADS = {
         iwae(batch=20, K=50),
         conv_vae(batch=20),
         hierarchical_vae(batch=20),
+        gan(batch=100),
+        wgan_gp(batch=100),
     )
 }
 
