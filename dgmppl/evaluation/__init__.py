@@ -1,5 +1,6 @@
 """What a learned program is worth: evidence, draws, imputations, distances from data."""
 
+from dgmppl.evaluation.annealing import Annealing
 from dgmppl.evaluation.bits import bits_per_dim
 from dgmppl.evaluation.classifier import Classifier, learn_classifier
 from dgmppl.evaluation.classifier_test import classifier_two_sample_test
@@ -17,6 +18,7 @@ from dgmppl.evaluation.precision_recall import precision_recall
 from dgmppl.evaluation.two_sample import energy_distance, maximum_mean_discrepancy
 
 __all__ = [
+    "Annealing",
     "Classifier",
     "DensityRatio",
     "Drafts",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from dgmppl.binding import Binding, bind
 from dgmppl.data import Batch, as_data, batches, count_batches
 from dgmppl.enumeration import check_enumerable, enumerate_latents
+from dgmppl.evaluation.annealing import Annealing, annealed
+from dgmppl.evaluation.observed_with_noise import ObservedWithNoise
 from dgmppl.lowering import Compile, Graphs, backends_for
 from dgmppl.objectives.objective import ObjectiveError, refuse_undensified
 from dgmppl.randomness import apart, seeded
 from dgmppl.site_checks import ProgramError
-from dgmppl.sites import NoDensityError
+from dgmppl.sites import Kind, NoDensityError
 from dgmppl.traces import evaluating, module_device
 from dgmppl.weights import weights
 
@@ -36,8 +38,9 @@ class Evidence:
         standard_error: Of each value `[B]`, 0 where it is exact. Small errors can mislead where the
             guide is
             far off: look at k-hat (`diagnose`).
-        kind: "exact", "lower bound" (the estimate is below log p(x) in expectation) or
-            "unavailable".
+        kind: "exact", "lower bound" (the estimate is below log p(x) in expectation), "lower bound
+            by annealing" (likewise) or "unavailable"; and the observation noise, where there is
+            one.
         num_particles: Draws a datum.
         reason: Why it is unavailable, or "".
     """
@@ -85,6 +88,8 @@ def evidence(
     rows: int | None = None,
     seed: int | None = None,
     compile: Compile = "auto",
+    annealing: Annealing | None = None,
+    observation_noise: float | None = None,
 ) -> Evidence:
     """log p(x) of each datum: exact where that can be, else by importance sampling.
 
@@ -101,6 +106,10 @@ def evidence(
             state.
         compile: Whether chunks run as recorded graphs, as for `fit`; "auto" decides by their
             number.
+        annealing: Chains from the prior in the guide's place, which need no guide: for latents that
+            are numbers. Each datum then has their number of draws.
+        observation_noise: Gaussian noise that implicit observed sites are given, so that they have
+            a density. What comes out is a property of the noise, too, and names it.
 
     Returns:
         Values, standard errors and what they are.
@@ -117,6 +126,17 @@ def evidence(
         >>> print(evidence(dgmppl.Pair(model), torch.zeros(4)))
         log p(x) = -0.92 ± 0.00 nats (exact, 4 data)
     """
+    if observation_noise is not None:
+        found = evidence(
+            ObservedWithNoise(program, observation_noise),
+            x,
+            num_particles,
+            rows=rows,
+            seed=seed,
+            compile=compile,
+            annealing=annealing,
+        )
+        return replace(found, kind=f"{found.kind}, with observation noise {observation_noise:g}")
     data = as_data(x)
     device = module_device(program)
     rows = rows or (2**11 if device.type == "cpu" else 2**17)
@@ -124,9 +144,16 @@ def evidence(
         first = next(iter(batches(data, min(rows, 128), device=device))).x
         binding = bind(program, first)
         try:
-            refuse_undensified(binding, "evidence")
+            # chains from the prior need no guide
+            guided = [s.name for s in binding.latents if s.implicit_guide and annealing]
+            refuse_undensified(binding, "evidence", guided)
         except ObjectiveError as error:
-            return Evidence(None, None, "unavailable", reason=str(error))
+            return Evidence(None, None, "unavailable", reason=f"{error}{_cure(binding)}")
+        if annealing is not None:
+            stream = stream_of(data, max(1, rows // annealing.chains), device, seed)
+            pairs = [annealed(program, b.x, annealing) for b in stream]
+            value, spread = (torch.cat(part).cpu() for part in zip(*pairs, strict=True))
+            return Evidence(value, spread, "lower bound by annealing", annealing.chains)
         if _exact(binding):
             stream = stream_of(data, rows // 16, device, seed)
             parts = [enumerate_latents(binding, b.x).log_evidence for b in stream]
@@ -156,6 +183,18 @@ def stream_of(
     """The data; with a seed they are binarised alike for every program."""
     stream = batches(data, size, device=device)
     return stream if seed is None else apart(stream, seed + 1)
+
+
+def _cure(binding: Binding) -> str:
+    """What evidence there is without a density."""
+    if any(site.kind is Kind.IMPLICIT for site in binding.observed):
+        noise = "observation_noise=0.1"
+    elif any(site.implicit_guide for site in binding.latents):
+        noise = ""
+    else:
+        return ""
+    arguments = ", ".join(filter(None, ["annealing=Annealing()", noise]))
+    return f" Or evidence(program, x, {arguments})."
 
 
 def _exact(binding: Binding) -> bool:

@@ -1,5 +1,6 @@
 """Effect handlers, one a file."""
 
+from dgmppl.handlers.blur import Blur
 from dgmppl.handlers.configure import Configure
 from dgmppl.handlers.exchange import Exchange
 from dgmppl.handlers.impose import Impose
@@ -16,6 +17,7 @@ from dgmppl.handlers.unconstrained import Unconstrained
 from dgmppl.handlers.unscored import Unscored
 
 __all__ = [
+    "Blur",
     "Configure",
     "Exchange",
     "Impose",

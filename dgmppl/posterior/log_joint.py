@@ -45,10 +45,16 @@ class LogJoint:
         Arguments:
             free: Site → unconstrained values, `[C, *plates, *event]`.
         """
+        prior, likelihood = self.parts(free)
+        return prior + likelihood
+
+    def parts(self, free: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """log p(z) with log |∂z/∂u|, and log p(x|z), likewise."""
         number = len(next(iter(free.values())))
         if number > 1 and not getattr(self.source.binding.program, "vectorized", True):
             rows = [{n: v[i : i + 1] for n, v in free.items()} for i in range(number)]
-            return torch.cat([self(row) for row in rows])
+            parts = [self.parts(row) for row in rows]
+            return torch.cat([a for a, _ in parts]), torch.cat([b for _, b in parts])
         draw, log_det = self.draw(free)
         tables = {n: draw.log_prob(s) for n, s in draw.model.items() if n not in log_det}
         for name, change in log_det.items():
@@ -57,7 +63,8 @@ class LogJoint:
             unscaled = draw.binding.data_scale(site["cond_indep_stack"])
             jacobian = draw.table({**site, "scale": unscaled}, change)
             tables[name] = draw.log_prob({**site, "mask": mask}) + jacobian
-        return self.total(tables)
+        latent = {name: tables.pop(name) for name in log_det}
+        return self.total(latent), self.total(tables) if tables else torch.zeros(())
 
     def draw(self, free: Mapping[str, Tensor]) -> tuple[Draw, dict[str, Tensor]]:
         """The model at unconstrained values, and log |∂z/∂u| by site."""
