@@ -16,6 +16,7 @@ from dgmppl.objectives import (
     ELBO,
     IWAE,
     VIMCO,
+    Adversarial,
     DoublyReparameterized,
     ExpectationMaximization,
     MaximumLikelihood,
@@ -146,8 +147,10 @@ def describe(program: nn.Module, x: Any) -> Description:
     unused = sum(p.numel() for name, p in program.named_parameters() if name not in reached)
     if unused:
         counts["(reached by none)"] = unused
+    games = {f"Adversarial('{s.name}')": Adversarial(s.name) for s in binding.observed[:1]}
+    objectives: dict[str, Objective] = {**OBJECTIVES, **games}
     return Description(
-        binding, counts, {name: _reason(o, binding) for name, o in OBJECTIVES.items()}
+        binding, counts, {name: _reason(o, binding) for name, o in objectives.items()}
     )
 
 

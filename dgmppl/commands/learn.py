@@ -99,8 +99,8 @@ def learn(
 
 def _callbacks(recipe: Recipe, train: TensorData | LoaderData) -> list[Drafts]:
     """Games are watched: what the model draws is kept over training."""
-    parts = getattr(recipe.objective, "parts", ((1.0, recipe.objective),))
-    if isinstance(train, TensorData) and any(isinstance(part, Adversarial) for _, part in parts):
+    parts = [part for _, part in recipe.objective.summands()]
+    if isinstance(train, TensorData) and any(isinstance(part, Adversarial) for part in parts):
         return [Drafts(train.first(500).draw(), epochs=recipe.epochs)]
     return []
 

@@ -20,6 +20,7 @@ from dgmppl.data.some_labels import SomeLabels, shown
 from dgmppl.data.sources import as_data
 from dgmppl.data.tensors import TensorData
 from dgmppl.data.toy import grid_centres, ring_centres
+from dgmppl.data.two_renderings import outlines, renderings
 
 __all__ = [
     "Batch",
@@ -46,6 +47,8 @@ __all__ = [
     "map_tensors",
     "missing_as_nan",
     "names",
+    "outlines",
+    "renderings",
     "ring_centres",
     "shown",
     "to_device",
