@@ -43,7 +43,7 @@ class GenerativeStochasticNetwork(dgmppl.Program):
         self,
         data_dim: int = 64,
         hidden_features: int = 500,
-        corruption: float = 0.5,
+        corruption: float = 0.3,
         burn_in: int = 100,
     ):
         super().__init__()
@@ -88,7 +88,7 @@ recipes = {
     "generative-stochastic-network": Recipe(
         program=GenerativeStochasticNetwork,
         objective=ExpectedLikelihood(("x", *(f"x{k}" for k in range(1, WALKBACK)))),
-        epochs=100,
+        epochs=150,
         about="a chain that restores what it corrupts, learned by walkback",
     ),
 }
