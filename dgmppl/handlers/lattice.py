@@ -43,15 +43,16 @@ class Lattice(Messenger):
 
 
 def lattice(number: int, size: int, like: Tensor) -> Tensor:
-    """Points of the unit cube, `[number, size]`, none on its border.
+    """Points of the unit cube and their mirror images, `[number, size]`, none on its border.
 
     Example:
-        >>> lattice(3, 1, torch.zeros(())).flatten()
-        tensor([0.1180, 0.7361, 0.3541])
+        >>> lattice(4, 1, torch.zeros(())).flatten()
+        tensor([0.1180, 0.7361, 0.8820, 0.2639])
     """
     root = 2.0
     for _ in range(60):  # of t^(size + 1) = t + 1
         root = (1.0 + root) ** (1.0 / (size + 1))
     steps = torch.tensor([math.fmod(root**-j, 1.0) for j in range(1, size + 1)]).to(like)
-    ranks = torch.arange(1, number + 1, device=like.device).to(like)
-    return (0.5 + ranks[:, None] * steps).frac().clamp(1e-4, 1.0 - 1e-4)
+    ranks = torch.arange(1, (number + 1) // 2 + 1, device=like.device).to(like)
+    points = (0.5 + ranks[:, None] * steps).frac().clamp(1e-4, 1.0 - 1e-4)
+    return torch.cat([points, 1.0 - points])[:number]

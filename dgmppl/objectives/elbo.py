@@ -85,28 +85,14 @@ class ELBO(Bound):
     def check(self, binding: Binding) -> None:
         """As for every bound; free nats for sites that there are; a ratio that can be learned."""
         if self.ratio is not None:
-            self.ratio.check(binding)
+            self.ratio.check_bound(binding)
+            if not isinstance(self._estimator(binding), Pathwise) or self.chunk_size:
+                raise ObjectiveError(
+                    "ELBO with a ratio follows the pathwise gradient, all particles at once. Try "
+                    "gradient=None and chunk_size=None."
+                )
         super().check(binding)
         refuse_unknown(self.free_bits, binding, "free_bits")
-        if self.ratio is None:
-            return
-        missing = [site.name for site in binding.latents if not site.in_guide]
-        if missing:
-            raise ObjectiveError(
-                f"ELBO needs a guide of every latent site; it misses '{missing[0]}'. Try adding "
-                "the site to the guide."
-            )
-        rough = [site.name for site in binding.draws if not site.reparameterised]
-        if rough or not isinstance(self._estimator(binding), Pathwise):
-            raise ObjectiveError(
-                "ELBO with a ratio follows the pathwise gradient through all of the guide's draws"
-                + (f"; those of site '{rough[0]}' pass none. " if rough else ". ")
-                + "Try a relaxed distribution, and gradient=None."
-            )
-        if self.chunk_size is not None:
-            raise ObjectiveError(
-                "ELBO with a ratio keeps all particles for the critic. Try chunk_size=None."
-            )
 
     @property
     def without_density(self) -> tuple[str, ...]:

@@ -83,6 +83,22 @@ class Ratio(Criticised):
                 "to_event for what belongs to one datum."
             )
 
+    def check_bound(self, binding: Binding) -> None:
+        """As a part of a bound: a guide of every latent site, whose draws pass gradients."""
+        self.check(binding)
+        for site in binding.latents:
+            if not site.in_guide:
+                raise ObjectiveError(
+                    f"A bound needs a guide of every latent site; it misses '{site.name}'. Try "
+                    "adding the site to the guide."
+                )
+        for site in binding.draws:
+            if not site.reparameterised:
+                raise ObjectiveError(
+                    "A bound with a ratio follows the gradient through all of the guide's draws; "
+                    f"those of site '{site.name}' pass none. Try a relaxed distribution."
+                )
+
     def _check_site(self, binding: Binding, site: Site) -> None:
         name = site.name
         if not site.local:
@@ -99,10 +115,17 @@ class Ratio(Criticised):
                 f"Ratio needs draws of site '{name}' beside the data, and no guide draws it. Try "
                 f"pyro.sample('{name}', …) or dgmppl.implicit('{name}', …) in the guide."
             )
-        if self.contrast and name in self.sites and (site.observed or site.kind is Kind.IMPLICIT):
+        if self.contrast is None or name in self.given:
+            return
+        if site.observed or site.kind is Kind.IMPLICIT:
             raise ObjectiveError(
                 f"Ratio with a contrast needs a latent site whose prior has a density; '{name}' is "
                 "not one. Try contrast=None."
+            )
+        if not site.implicit_guide:
+            raise ObjectiveError(
+                f"Ratio with a contrast learns what a density would say, and site '{name}' has a "
+                "density in the guide. Try ELBO() without a ratio."
             )
 
     def traces(self, binding: Binding, x: Any, *, moving: bool) -> TwoTraces:
@@ -134,10 +157,8 @@ class Ratio(Criticised):
                 refuse_shared_noise(name, values[name])
         near = {} if self.contrast is None else self.contrast.moments(w.binding, x, sites)
         shown = [near[n].standardised(v) if near else v for n, v in values.items()]
-        with unmoved(self._module(w.binding)), self.judging(w.binding, progress) as judge:
-            said = judge(_flat(w.binding, self.compared, (*given, *shown)))
-        ratio = self.divergence.log_ratio(said).reshape(len(said), -1).mean(1)
-        ratio = ratio.reshape(-1, w.batch)
+        flat = _flat(w.binding, self.compared, (*given, *shown))
+        ratio = self._log_ratio(w.binding, flat, progress).reshape(-1, w.batch)
         noise = {n for n in w.log_q if w.binding.sites[n].auxiliary}
         log_q = {n: table for n, table in w.log_q.items() if n not in noise.union(sites)}
         known = {n: kl for n, kl in w.divergences.items() if n not in sites}
@@ -157,9 +178,16 @@ class Ratio(Criticised):
         if self.contrast is not None or binding.learned.isdisjoint(self.sites):
             return None
         traces = self.traces(binding, x, moving=True)
-        with unmoved(self._module(binding)), self.judging(binding, progress) as judge:
-            ratio = self.divergence.log_ratio(judge(traces.draws))
+        ratio = self._log_ratio(binding, traces.draws, progress)
         return MaximumLikelihoodGame().draws_lose(ratio).mean()
+
+    def _log_ratio(
+        self, binding: Binding, values: tuple[Tensor, ...], progress: Progress
+    ) -> Tensor:
+        """What the critic, which stays as it is, says of values, `[B]`."""
+        with unmoved(self._module(binding)), self.judging(binding, progress) as judge:
+            said = self.divergence.log_ratio(judge(values))
+        return said.reshape(len(said), -1).mean(1)
 
     @property
     def formula(self) -> str:
