@@ -17,7 +17,7 @@ from functools import partial
 
 import pyro
 import torch
-from pyro.distributions import Normal, OneHotCategorical
+from pyro.distributions import Categorical, Normal
 from torch import Tensor, nn
 
 import dgmppl
@@ -57,13 +57,16 @@ class InfoGAN(dgmppl.Program):
         """x = generator(z, c), of shape `[B, *image_shape]`."""
         with dgmppl.data_plate(x, n):
             z = pyro.sample("z", Normal(torch.zeros(self.z_dim), 1.0).to_event(1))
-            c = pyro.sample("c", OneHotCategorical(logits=torch.zeros(self.codes)))
-            return dgmppl.implicit("x", self.generator(torch.cat([z, c], -1)), event_dim=3, obs=x)
+            c = pyro.sample("c", Categorical(logits=torch.zeros(self.codes)))
+            code = (c[..., None] == torch.arange(self.codes)).to(z)
+            return dgmppl.implicit(
+                "x", self.generator(torch.cat([z, code], -1)), event_dim=3, obs=x
+            )
 
     def guide(self, x: Tensor) -> Tensor:
         """q(c|x)."""
         with dgmppl.data_plate(x):
-            return pyro.sample("c", OneHotCategorical(logits=self.recognition(x)))
+            return pyro.sample("c", Categorical(logits=self.recognition(x)))
 
 
 recipes = {
