@@ -29,14 +29,16 @@ from dgmppl.recipes import Recipe
 __all__ = ["InfoGAN", "recipes"]
 
 
-def network(inputs: int, hidden_features: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers, normalised, `[B, inputs] → [B, outputs]`."""
+def network(
+    inputs: int, hidden_features: int, outputs: int, normalise: type[nn.Module] = nn.Identity
+) -> nn.Sequential:
+    """Two hidden layers, `[B, inputs] → [B, outputs]`."""
     return nn.Sequential(
         nn.Linear(inputs, hidden_features),
-        nn.BatchNorm1d(hidden_features),
+        normalise(hidden_features),
         nn.LeakyReLU(0.2),
         nn.Linear(hidden_features, hidden_features),
-        nn.BatchNorm1d(hidden_features),
+        normalise(hidden_features),
         nn.LeakyReLU(0.2),
         nn.Linear(hidden_features, outputs),
     )
@@ -66,7 +68,7 @@ class InfoGAN(dgmppl.Program):
     ):
         super().__init__()
         self.z_dim, self.codes, self.blur = z_dim, codes, blur
-        self.generator = network(z_dim + codes, hidden_features, data_dim)
+        self.generator = network(z_dim + codes, hidden_features, data_dim, normalise=nn.BatchNorm1d)
         self.recognition = network(data_dim, hidden_features, codes)
         self.critic = nn.Sequential(network(data_dim, hidden_features, 1), nn.Flatten(0))
 
