@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from dgmppl.data import DynamicBinarisation, load
+from dgmppl.data import DynamicBinarisation, as_data, load
+from dgmppl.inference import Run, fit
 from dgmppl.objectives import ELBO, Objective
 from dgmppl.program import with_guide
+from dgmppl.randomness import seeded
 
 __all__ = ["ADAM", "DIGITS", "Recipe", "find_recipes"]
 
@@ -82,6 +84,32 @@ class Recipe:
         if self.guide is None:
             return program
         return with_guide(program, self.guide(program))
+
+    def learn(self, data: Any = None, *, seed: int = 0, **settings: Any) -> Run:
+        """Builds the program and learns it.
+
+        Arguments:
+            data: In place of the recipe's own.
+            seed: Of the parameters, the order and the draws.
+            settings: Of `fit`; they replace the recipe's.
+
+        Example:
+            >>> recipe = find_recipes()["vae"]
+            >>> recipe.learn(epochs=1, progress=False).step
+            12
+        """
+        train = as_data(self.data(split="train") if data is None else data)
+        with seeded(seed):
+            program = self.build(train)
+        own = {
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "clip_gradient": self.clip_gradient,
+            "averaging": self.averaging,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+        }
+        return fit(program, train, self.objective, seed=seed, **{**own, **settings})
 
 
 def find_recipes() -> dict[str, Recipe]:

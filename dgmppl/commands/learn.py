@@ -12,10 +12,9 @@ import torch
 import dgmppl
 from dgmppl.data import LoaderData, TensorData, as_data
 from dgmppl.evaluation import Drafts
-from dgmppl.inference import Run, fit
+from dgmppl.inference import Run
 from dgmppl.lowering import Compile, Inductor, Plain
 from dgmppl.objectives import Adversarial
-from dgmppl.randomness import seeded
 from dgmppl.recipes import Recipe
 from dgmppl.workspace import resolve
 
@@ -62,19 +61,9 @@ def learn(
     """
     recipe = resolve(name, data, overrides)
     train = as_data(recipe.data(split="train"))
-    with seeded(seed):
-        program = recipe.build(train)
     train, held_out = _split(train, validation) if validation else (train, None)
-    return fit(
-        program,
+    return recipe.learn(
         train,
-        recipe.objective,
-        optimizer=recipe.optimizer,
-        schedule=recipe.schedule,
-        clip_gradient=recipe.clip_gradient,
-        averaging=recipe.averaging,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
         validation=held_out,
         amp=PRECISIONS[amp],
         compile=COMPILE[compile],

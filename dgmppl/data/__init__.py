@@ -18,6 +18,7 @@ from dgmppl.data.pixels import (
 )
 from dgmppl.data.some_labels import SomeLabels, shown
 from dgmppl.data.sources import as_data
+from dgmppl.data.stacked_pictures import stacked
 from dgmppl.data.tensors import TensorData
 from dgmppl.data.toy import grid_centres, ring_centres
 from dgmppl.data.two_renderings import outlines, renderings
@@ -51,5 +52,6 @@ __all__ = [
     "renderings",
     "ring_centres",
     "shown",
+    "stacked",
     "to_device",
 ]

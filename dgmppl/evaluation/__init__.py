@@ -12,7 +12,7 @@ from dgmppl.evaluation.generate import generate
 from dgmppl.evaluation.impute import Imputation, impute
 from dgmppl.evaluation.inception_score import inception_score
 from dgmppl.evaluation.measure import Measure
-from dgmppl.evaluation.modes import Modes, mode_coverage
+from dgmppl.evaluation.modes import Modes, class_coverage, mode_coverage
 from dgmppl.evaluation.parzen import parzen
 from dgmppl.evaluation.precision_recall import precision_recall
 from dgmppl.evaluation.two_sample import energy_distance, maximum_mean_discrepancy
@@ -27,6 +27,7 @@ __all__ = [
     "Measure",
     "Modes",
     "bits_per_dim",
+    "class_coverage",
     "classifier_two_sample_test",
     "density_ratio",
     "energy_distance",

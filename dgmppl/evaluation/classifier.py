@@ -61,15 +61,17 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def features(self, x: Tensor, rows: int = 1000) -> Tensor:
-        """The hidden layer, `[n, hidden]`: what Fréchet and kernel distances compare."""
+        """The hidden layer, `[n, hidden]`, where x lies: what distances of pictures compare."""
+        device = self.last.weight.device
         with evaluating(self):
-            pictures = x.reshape(-1, *self.image_shape)
-            return torch.cat([self.trunk(part) for part in pictures.split(rows)])
+            parts = x.reshape(-1, *self.image_shape).split(rows)
+            return torch.cat([self.trunk(part.to(device)).to(x.device) for part in parts])
 
     @torch.no_grad()
     def probabilities(self, x: Tensor) -> Tensor:
-        """p(class|x), `[n, classes]`: what the inception score and mode counts read."""
-        return self.last(self.features(x)).softmax(-1)
+        """p(class|x), `[n, classes]`, where x lies: what inception score and mode counts read."""
+        features = self.features(x).to(self.last.weight.device)
+        return self.last(features).softmax(-1).to(x.device)
 
     def accuracy(self, data: TensorData) -> float:
         """The share of labelled data that it names."""

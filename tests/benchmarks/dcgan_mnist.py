@@ -26,7 +26,6 @@ from dgmppl.evaluation import (
     learn_classifier,
 )
 from dgmppl.models.dcgan import recipes
-from dgmppl.randomness import seeded
 
 MNIST = partial(load, name="mnist", flatten=False)
 NUMBER = 5_000
@@ -51,21 +50,9 @@ def main() -> None:
     pictures = test.values[:NUMBER]
     for name in options.recipe:
         recipe = replace(recipes[name], data=MNIST, epochs=options.epochs)
-        with seeded(options.seed):
-            program = recipe.build(train)
         began = time.monotonic()
-        run = dgmppl.fit(
-            program,
-            train,
-            recipe.objective,
-            optimizer=recipe.optimizer,
-            averaging=recipe.averaging,
-            epochs=recipe.epochs,
-            batch_size=recipe.batch_size,
-            seed=options.seed,
-            directory=options.folder / name,
-            progress=False,
-        )
+        folder = options.folder / name
+        run = recipe.learn(train, seed=options.seed, directory=folder, progress=False)
         seconds = time.monotonic() - began
         draws = dgmppl.generate(run.program, NUMBER, seed=options.seed)["x"].cpu()
         answers = classifier.probabilities(draws)

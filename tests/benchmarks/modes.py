@@ -30,7 +30,6 @@ import dgmppl
 from dgmppl.data import grid_centres, load, ring_centres
 from dgmppl.evaluation import Modes, mode_coverage
 from dgmppl.models.gan import recipes
-from dgmppl.randomness import seeded
 from dgmppl.recipes import Recipe
 
 Key = tuple[str, str, int, int, bool]
@@ -44,19 +43,7 @@ def modes_of(recipe: Recipe, data: str, seed: int, epochs: int, narrow: bool) ->
     recipe = replace(recipe, data=partial(load, name=data, n=20_000), epochs=epochs)
     if not narrow:
         recipe = replace(recipe, program=partial(recipe.program, **PACGAN))
-    train = recipe.data(split="train")
-    with seeded(seed):
-        program = recipe.build(train)
-    run = dgmppl.fit(
-        program,
-        train,
-        recipe.objective,
-        optimizer=recipe.optimizer,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        seed=seed,
-        progress=False,
-    )
+    run = recipe.learn(seed=seed, progress=False)
     draws = dgmppl.generate(run.program, 2_500, seed=seed)["x"]
     centres, scale = SETS[data]
     return mode_coverage(draws, centres, scale)

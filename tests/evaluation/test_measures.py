@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dgmppl.data import grid_centres, ring_centres
 from dgmppl.evaluation import (
+    class_coverage,
     classifier_two_sample_test,
     energy_distance,
     frechet_distance,
@@ -102,6 +103,19 @@ def test_modes_are_counted() -> None:
     assert one.found == 1 and one.divergence == pytest.approx(math.log(8))
     nowhere = mode_coverage(torch.full((10, 2), 1.0), grid_centres(), 0.05)
     assert (nowhere.found, nowhere.good, nowhere.divergence) == (0, 0.0, 0.0)
+
+
+def test_classes_are_counted() -> None:
+    """The divergence of n even draws from K classes is (K − 1)/2n on average, with chi² spread."""
+    number, n = 100, 20_000
+    found = class_coverage(torch.randint(number, (n,)), number)
+    spread = math.sqrt(2 * (number - 1)) / (2 * n)
+    assert found.found == number and found.good is None
+    assert abs(found.divergence - (number - 1) / (2 * n)) < 4 * spread
+    one = class_coverage(torch.zeros(9, dtype=torch.long), number)
+    assert one.found == 1 and one.divergence == pytest.approx(math.log(number))
+    with pytest.raises(ValueError, match="from 0 to 2, got 0 to 3"):
+        class_coverage(torch.arange(4), 3)
 
 
 def test_inception_score_at_its_ends() -> None:
