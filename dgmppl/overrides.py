@@ -39,7 +39,8 @@ class OverrideError(ValueError):
 def apply_overrides(recipe: Any, overrides: Iterable[str]) -> Any:
     """A recipe with parts exchanged.
 
-    A path goes through the fields of dataclasses and the arguments of callables; a value is a
+    A path goes through the fields of dataclasses, the arguments of callables and the keys of
+    mappings; a value is a
     Python literal, or a call of an objective, estimator, guide's family, schedule, pixel treatment,
     optimizer or learning-rate schedule.
 
@@ -67,7 +68,7 @@ def apply_overrides(recipe: Any, overrides: Iterable[str]) -> Any:
 
 
 def _exchange(part: Any, path: list[str], value: str, text: str) -> Any:
-    """A copy of a dataclass or callable with what lies at the path exchanged."""
+    """A copy of a dataclass, callable or mapping with what lies at the path exchanged."""
     name, *rest = path
     known = _known(part)
     if name not in known:
@@ -81,13 +82,17 @@ def _exchange(part: Any, path: list[str], value: str, text: str) -> Any:
         new = _checked(_value(value, annotation), annotation, text)
     if dataclasses.is_dataclass(part) and not isinstance(part, type):
         return dataclasses.replace(part, **{name: new})
+    if isinstance(part, Mapping):
+        return {**part, name: new}
     if isinstance(part, functools.partial):
         return functools.partial(part.func, *part.args, **{**part.keywords, name: new})
     return functools.partial(part, **{name: new})
 
 
 def _known(part: Any) -> dict[str, tuple[Any, Any]]:
-    """Field or argument → present value and annotation."""
+    """Field, argument or key → present value and annotation."""
+    if isinstance(part, Mapping):
+        return {name: (value, Any) for name, value in part.items()}
     if dataclasses.is_dataclass(part) and not isinstance(part, type):
         hints = typing.get_type_hints(type(part))
         fields = (f for f in dataclasses.fields(part) if f.init)

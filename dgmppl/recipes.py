@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from torch import nn
 
 from dgmppl.data import DynamicBinarisation, as_data, load
 from dgmppl.inference import Run, fit
+from dgmppl.inference.player import OptimizerFactory
 from dgmppl.objectives import ELBO, Objective
 from dgmppl.program import with_guide
 from dgmppl.randomness import seeded
@@ -38,7 +39,7 @@ class Recipe:
         objective: The learning principle.
         data: Takes `split=` and returns data, most often a `functools.partial` of `load`.
         guide: Program → guide that replaces its own, or `None`.
-        optimizer: Parameters → optimizer.
+        optimizer: Parameters → optimizer, or a mapping from role to such.
         schedule: Optimizer → learning-rate schedule, or `None`.
         clip_gradient: Parameters → anything, before each step, or `None`.
         averaging: The decay of a running mean of the parameters, or `None`.
@@ -58,7 +59,7 @@ class Recipe:
     objective: Objective = field(default_factory=ELBO)
     data: Callable[..., Any] = DIGITS
     guide: Callable[[Any], Any] | None = None
-    optimizer: Callable[..., torch.optim.Optimizer] = ADAM
+    optimizer: OptimizerFactory | Mapping[str, OptimizerFactory] = ADAM
     schedule: Callable[..., Any] | None = None
     clip_gradient: Callable[..., Any] | None = None
     averaging: float | None = None

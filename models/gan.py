@@ -103,7 +103,8 @@ class GAN(dgmppl.Program):
             return dgmppl.implicit("x", self.generator(z), obs=x)
 
 
-ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
+ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.999))
+EPOCHS = 50
 
 
 def gan(about: str, program: Any = GAN, **settings: Any) -> Recipe:
@@ -113,7 +114,8 @@ def gan(about: str, program: Any = GAN, **settings: Any) -> Recipe:
         objective=Adversarial("x", **settings),
         data=partial(load, name="ring", n=20_000),
         optimizer=ADAM,
-        epochs=50,
+        schedule=partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=EPOCHS),
+        epochs=EPOCHS,
         batch_size=100,
         about=about,
     )

@@ -29,6 +29,15 @@ def test_paths_go_through_dataclasses_and_partials() -> None:
     assert RECIPE.program.keywords == {"z_dim": 3}, "the recipe itself stays"
 
 
+def test_paths_go_through_mappings() -> None:
+    adam = partial(torch.optim.Adam, lr=1e-3)
+    recipe = Recipe(program=VAE, optimizer={"model": adam, "critic": adam})
+    changed = apply_overrides(recipe, ["optimizer.critic.lr=0.5"]).optimizer
+    assert changed["critic"].keywords["lr"] == 0.5 and changed["model"].keywords["lr"] == 1e-3
+    with pytest.raises(OverrideError, match=r"has no 'critc'\. Try 'critic'"):
+        apply_overrides(recipe, ["optimizer.critc.lr=0.5"])
+
+
 def test_values_may_be_objects_of_the_library() -> None:
     texts = [
         "objective=ELBO(temper={'z': Linear(0.0, 1.0, epochs=5)})",

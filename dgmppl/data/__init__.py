@@ -2,6 +2,7 @@
 
 from dgmppl.data.deletion import MissingCompletelyAtRandom
 from dgmppl.data.fetch import DataNotFound
+from dgmppl.data.furniture import FURNITURE
 from dgmppl.data.held import held_on
 from dgmppl.data.loaders import LoaderData
 from dgmppl.data.minibatches import Batch, batches, count_batches
@@ -24,6 +25,7 @@ from dgmppl.data.toy import grid_centres, ring_centres
 from dgmppl.data.two_renderings import outlines, renderings
 
 __all__ = [
+    "FURNITURE",
     "Batch",
     "DataNotFound",
     "Dequantisation",

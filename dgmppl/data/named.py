@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from dgmppl.data.furniture import furniture
 from dgmppl.data.images import IMAGE_SETS
 from dgmppl.data.pixels import Grey, Pixels
 from dgmppl.data.some_labels import SomeLabels
@@ -18,13 +19,14 @@ from dgmppl.data.toy import TOY_SETS
 __all__ = ["load", "names"]
 
 GREY = Grey()
+DRAWN_SETS = {**TOY_SETS, "furniture": furniture}
 TOY_SPLITS = ("train", "validation", "test")
 TOY_NUMBER = 10_000
 
 
 def names() -> tuple[str, ...]:
-    """The names that `load` knows: pictures first, then the toy sets in the plane."""
-    return (*IMAGE_SETS, *TOY_SETS)
+    """The names that `load` knows: pictures first, then toy sets in the plane and in space."""
+    return (*IMAGE_SETS, *DRAWN_SETS)
 
 
 def load(
@@ -47,6 +49,7 @@ def load(
     | `omniglot` | 28x28 pixels | train: drawers 0 to 14 of 20 (24,345), test: the others (8,115) |
     | `frey_faces` | 28x20 pixels | train 1,565, validation 200, test 200, shuffled |
     | `rings`, `ring`, `grid`, `moons`, `spirals`, `pinwheel`, `squares` | points | all three |
+    | `furniture` | clouds of 128 points in space: tables, chairs, lamps, planes | all three |
 
     A published set is the file `<name>.npz` in `root`, else in the folder that the environment
     variable `DGMPPL_DATA` names, else in the user's cache, to which MNIST and Fashion-MNIST are
@@ -85,7 +88,7 @@ def load(
     if name in IMAGE_SETS:
         _refuse(name, "of fixed size", n=n, seed=seed)
         return _pictures(name, split, pixels, root, flatten)
-    if name in TOY_SETS:
+    if name in DRAWN_SETS:
         _refuse(name, "without pixels", pixels=None if pixels == GREY else pixels)
         return _points(name, split, TOY_NUMBER if n is None else n, 0 if seed is None else seed)
     close = get_close_matches(name.lower(), names(), n=3, cutoff=0.5) or names()
@@ -118,7 +121,7 @@ def _points(name: str, split: str, n: int, seed: int) -> TensorData:
     if n < 1:
         raise ValueError(f"Expected at least one point, got n={n}. Try n={TOY_NUMBER}.")
     stream = len(TOY_SPLITS) * seed + TOY_SPLITS.index(split)
-    points, labels = TOY_SETS[name](n, torch.Generator().manual_seed(stream))
+    points, labels = DRAWN_SETS[name](n, torch.Generator().manual_seed(stream))
     return TensorData(points, record={"name": name, "split": split, "seed": seed}, labels=labels)
 
 

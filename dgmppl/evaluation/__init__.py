@@ -4,6 +4,7 @@ from dgmppl.evaluation.annealing import Annealing
 from dgmppl.evaluation.bits import bits_per_dim
 from dgmppl.evaluation.classifier import Classifier, learn_classifier
 from dgmppl.evaluation.classifier_test import classifier_two_sample_test
+from dgmppl.evaluation.clouds import chamfer_distance, cloud_measures
 from dgmppl.evaluation.density_ratio import DensityRatio, density_ratio
 from dgmppl.evaluation.drafts import Drafts, read_drafts
 from dgmppl.evaluation.evidence import Evidence, evidence
@@ -27,8 +28,10 @@ __all__ = [
     "Measure",
     "Modes",
     "bits_per_dim",
+    "chamfer_distance",
     "class_coverage",
     "classifier_two_sample_test",
+    "cloud_measures",
     "density_ratio",
     "energy_distance",
     "evidence",

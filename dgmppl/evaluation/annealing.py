@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dgmppl.evaluation.mean_weight import log_mean_weight
 from dgmppl.handlers.unconstrained import bijection, free_event_dim
 from dgmppl.posterior.log_joint import LogJoint, log_joint
 from dgmppl.posterior.source import hold
@@ -84,10 +84,7 @@ def annealed(program: nn.Module, x: Any, annealing: Annealing) -> tuple[Tensor, 
         )
     sizes = _run(density, annealing, None)[1]
     log_w = _run(density, annealing, sizes)[0]
-    total, squares = torch.logsumexp(log_w, 0), torch.logsumexp(2 * log_w, 0)
-    number = annealing.chains
-    error = ((squares - 2 * total).exp() - 1 / number).clamp(min=0.0).sqrt()
-    return total - math.log(number), error
+    return log_mean_weight([log_w])
 
 
 @dataclass

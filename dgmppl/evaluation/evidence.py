@@ -16,6 +16,7 @@ from dgmppl.binding import Binding, bind
 from dgmppl.data import Batch, as_data, batches, count_batches
 from dgmppl.enumeration import check_enumerable, enumerate_latents
 from dgmppl.evaluation.annealing import Annealing, annealed
+from dgmppl.evaluation.mean_weight import log_mean_weight
 from dgmppl.evaluation.observed_with_noise import ObservedWithNoise
 from dgmppl.lowering import Compile, Graphs, backends_for
 from dgmppl.objectives.objective import ObjectiveError, refuse_undensified
@@ -172,7 +173,7 @@ def evidence(
             partial(_log_weights, binding, joint), [program], backends, strict=compile != "auto"
         )
         stream = stream_of(data, size, device, seed)
-        pairs = [_estimate(weigh, b.x, num_particles, chunk) for b in stream]
+        pairs = [log_mean_weight(_parts(weigh, b.x, num_particles, chunk)) for b in stream]
     value, spread = (torch.cat(part).cpu() for part in zip(*pairs, strict=True))
     return Evidence(value, spread, "lower bound", num_particles)
 
@@ -219,20 +220,12 @@ def no_estimate(binding: Binding) -> str:
     return ""
 
 
-def _estimate(
+def _parts(
     weigh: Callable[[Any, int], Tensor], x: Any, number: int, chunk: int
-) -> tuple[Tensor, Tensor]:
-    """log of the mean weight and its standard error (delta method), in chunks of particles."""
-    total: Tensor | None = None
-    squares: Tensor | None = None
+) -> Iterator[Tensor]:
+    """Log-weights of some particles at a time."""
     for start in range(0, number, chunk):
-        log_w = weigh(x, min(chunk, number - start))
-        first, second = torch.logsumexp(log_w, 0), torch.logsumexp(2 * log_w, 0)
-        total = first if total is None else torch.logaddexp(total, first)
-        squares = second if squares is None else torch.logaddexp(squares, second)
-    assert isinstance(total, Tensor) and isinstance(squares, Tensor)
-    variance = (squares - 2 * total).exp() - 1 / number
-    return total - math.log(number), variance.clamp(min=0.0).sqrt()
+        yield weigh(x, min(chunk, number - start))
 
 
 def _log_weights(binding: Binding, joint: bool, x: Any, number: int) -> Tensor:

@@ -17,20 +17,15 @@ __all__ = ["Lattice"]
 class Lattice(Messenger):
     """Gives auxiliary sites the quantiles of a low-discrepancy sequence, one point a particle.
 
+    Particles are the first dimension.
+
     What a program makes of its noise then is a function of the data alone, and its moments over
     particles are closer than those of random draws.
-
-    Arguments:
-        dim: The particles' dimension, negative.
 
     References:
         The Unreasonable Effectiveness of Quasirandom Sequences, Martin Roberts, 2018.
         https://extremelearning.com.au/unreasonable-effectiveness-of-quasirandom-sequences/
     """
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.dim = dim
 
     def _pyro_post_sample(self, msg: Any) -> None:
         if not msg["infer"].get("is_auxiliary", False):

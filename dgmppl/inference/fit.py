@@ -70,9 +70,10 @@ def fit(
             Dataset or DataLoader.
         objective: The learning principle; the ELBO by default.
         guide: Replaces the program's guide.
-        optimizer: Parameters → `torch.optim.Optimizer`, or a mapping from role ("model", "guide")
-            to such. Adam, AdamW and SGD take PyTorch's fused kernels where they can and where
-            `fused` and `foreach` are left unset.
+        optimizer: Parameters → `torch.optim.Optimizer`, or a mapping from role ("model", "guide",
+            "critic") to such: players of a game then have a time scale each. Adam, AdamW and SGD
+            take PyTorch's fused kernels where they can and where `fused` and `foreach` are left
+            unset.
         schedule: Optimizer → `LRScheduler`, stepped once an epoch.
         epochs: Passes over the data, in all (not in addition, when a run is resumed).
         batch_size: Data a step, in each process; `None` takes all at once. A `DataLoader` keeps

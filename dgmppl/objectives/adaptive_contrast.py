@@ -69,7 +69,7 @@ class AdaptiveContrast:
         """The moments of the guide's draws beside a batch, by site."""
         guide: Any = guide_of(binding.program)
         dim = binding.particle_dim
-        handlers = (Lattice(dim), Particles(self.num_samples, dim))
+        handlers = (Lattice(), Particles(self.num_samples, dim))
         with unmoved(binding.program), isolated(binding.program):
             drawn = sample_sites(trace(guide, x, handlers=handlers))
         found = {}

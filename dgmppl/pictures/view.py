@@ -1,4 +1,4 @@
-"""How data of some shape are drawn: pictures, points and numbers as such, all else as curves."""
+"""How data of some shape are drawn: pictures, clouds, points, numbers; all else as curves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from dgmppl.pictures.cloud_cells import CloudCells
 from dgmppl.pictures.curve_cells import CurveCells
 from dgmppl.pictures.error import PictureError
 from dgmppl.pictures.image_cells import ImageCells
@@ -16,6 +17,9 @@ from dgmppl.pictures.line import Line
 from dgmppl.pictures.plane import Plane
 
 __all__ = ["View", "view_of"]
+
+#: So many rows of two or three numbers are a cloud.
+FEWEST_POINTS = 16
 
 
 class View(Protocol):
@@ -56,6 +60,8 @@ def view_of(shape: Sequence[int], image_shape: Sequence[int] | None = None) -> V
     Example:
         >>> [type(view_of(shape)).__name__ for shape in [(), (2,), (7,), (3, 8, 8)]]
         ['Line', 'Plane', 'CurveCells', 'ImageCells']
+        >>> type(view_of((128, 3))).__name__
+        'CloudCells'
         >>> type(view_of((64,), image_shape=(1, 8, 8))).__name__
         'ImageCells'
     """
@@ -69,6 +75,8 @@ def view_of(shape: Sequence[int], image_shape: Sequence[int] | None = None) -> V
         )
     if len(shape) == 3 and shape[0] in (1, 3):
         return ImageCells(shape)
+    if len(shape) == 2 and shape[1] in (2, 3) and shape[0] >= FEWEST_POINTS:
+        return CloudCells()
     if len(shape) == 2 and min(shape) > 1:
         return ImageCells((1, *shape), heat=True)
     few: dict[int, type[Line] | type[Plane]] = {1: Line, 2: Plane}

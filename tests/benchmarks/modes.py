@@ -40,7 +40,9 @@ SETS = {"ring": (ring_centres(), 0.01), "grid": (grid_centres(), 0.05)}
 
 def modes_of(recipe: Recipe, data: str, seed: int, epochs: int, narrow: bool) -> Modes:
     """Learns a recipe on a set, and counts the modes of its draws."""
-    recipe = replace(recipe, data=partial(load, name=data, n=20_000), epochs=epochs)
+    schedule = partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=epochs)
+    points = partial(load, name=data, n=20_000)
+    recipe = replace(recipe, data=points, epochs=epochs, schedule=schedule)
     if not narrow:
         recipe = replace(recipe, program=partial(recipe.program, **PACGAN))
     run = recipe.learn(seed=seed, progress=False)

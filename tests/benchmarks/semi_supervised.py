@@ -21,7 +21,6 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-import dgmppl
 from dgmppl.data import DynamicBinarisation, SomeLabels, StaticBinarisation, TensorData, load
 from dgmppl.models.semi_supervised_vae import HybridVAE, SemiSupervisedVAE, log_joint, recipes
 from dgmppl.objectives import Supervised
@@ -36,19 +35,9 @@ EVERY = SomeLabels(None)
 
 def learned(recipe: Recipe, data: TensorData, seed: int, share: float = 1.0) -> Program:
     """The recipe's program after a share of its epochs."""
-    torch.manual_seed(seed)
-    program = recipe.build(data)
-    dgmppl.fit(
-        program,
-        data,
-        recipe.objective,
-        optimizer=recipe.optimizer,
-        epochs=max(1, round(share * recipe.epochs)),
-        batch_size=recipe.batch_size,
-        seed=seed,
-        device="cpu",
-        progress=False,
-    )
+    epochs = max(1, round(share * recipe.epochs))
+    run = recipe.learn(data, seed=seed, epochs=epochs, device="cpu", progress=False)
+    program = run.program
     assert isinstance(program, Program)
     return program
 

@@ -19,7 +19,15 @@ TOYS = ("rings", "ring", "grid", "moons", "spirals", "pinwheel", "squares")
 
 
 def test_names_lists_all():
-    assert names() == ("digits", "mnist", "fashion_mnist", "omniglot", "frey_faces", *TOYS)
+    assert names() == (
+        "digits",
+        "mnist",
+        "fashion_mnist",
+        "omniglot",
+        "frey_faces",
+        *TOYS,
+        "furniture",
+    )
 
 
 def test_digits_need_neither_folder_nor_network():

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import dgmppl
 from dgmppl.evaluation import energy_distance
 from dgmppl.objectives import ELBO
 from dgmppl.recipes import Recipe, find_recipes
@@ -14,19 +13,7 @@ from dgmppl.recipes import Recipe, find_recipes
 
 def codes(recipe: Recipe) -> Tensor:
     """One draw of q(z|x) for each held-out digit, after learning."""
-    train = recipe.data(split="train")
-    torch.manual_seed(0)
-    run = dgmppl.fit(
-        recipe.build(train),
-        train,
-        recipe.objective,
-        optimizer=recipe.optimizer,
-        schedule=recipe.schedule,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        device="cpu",
-        progress=False,
-    )
+    run = recipe.learn(device="cpu", progress=False)
     with torch.no_grad():
         return run.program.guide(recipe.data(split="test").draw())
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 import dgmppl
 from dgmppl.models.adversarial_variational_bayes import recipes
-from dgmppl.randomness import seeded
 from dgmppl.recipes import Recipe
 
 EDGES = torch.linspace(-3.0, 3.0, 61)
@@ -33,19 +32,7 @@ def total_variation(program: nn.Module, x: Tensor, number: int = 200_000) -> flo
 
 
 def learned(recipe: Recipe) -> nn.Module:
-    train = recipe.data(split="train")
-    with seeded(0):
-        program = recipe.build(train)
-    return dgmppl.fit(
-        program,
-        train,
-        recipe.objective,
-        optimizer=recipe.optimizer,
-        schedule=recipe.schedule,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        progress=False,
-    ).program
+    return recipe.learn(progress=False).program
 
 
 @pytest.mark.slow

@@ -22,16 +22,8 @@ def test_its_chain_has_the_moments_of_the_data() -> None:
     recipe = recipes["generative-stochastic-network"]
     train = recipe.data(split="train")
     with seeded(0):
-        program = recipe.build(train)
         data = torch.cat([train.draw() for _ in range(5)])
-    dgmppl.fit(
-        program,
-        train,
-        recipe.objective,
-        optimizer=recipe.optimizer,
-        epochs=recipe.epochs,
-        progress=False,
-    )
+    program = recipe.learn(train, progress=False).program
     means, pairs = moments(data)
     found_means, found_pairs = moments(dgmppl.generate(program, 4000, seed=0)["x"])
     assert float((means - found_means).square().mean().sqrt()) < 0.04

@@ -30,18 +30,8 @@ def test_the_guides_are_exchanged_from_outside() -> None:
 def learned(name: str, seed: int = 0) -> Any:
     """A recipe learned on digits, and beside it the plain amortised VAE: equal epochs and rates."""
     plain = Recipe(program=VAE, optimizer=recipes[NAMES[0]].optimizer, epochs=60)
-    recipe, data = {**recipes, "vae": plain}[name], DIGITS(split="train")
-    torch.manual_seed(seed)
-    run = dgmppl.fit(
-        recipe.build(data),
-        data,
-        recipe.objective,
-        optimizer=recipe.optimizer,
-        epochs=recipe.epochs,
-        seed=seed,
-        device="cpu",
-        progress=False,
-    )
+    recipe = {**recipes, "vae": plain}[name]
+    run = recipe.learn(DIGITS(split="train"), seed=seed, device="cpu", progress=False)
     return run.program.eval()
 
 

@@ -13,25 +13,12 @@ from dgmppl.data import outlines, renderings
 from dgmppl.models.coupled_gan import recipes as coupled
 from dgmppl.models.cycle_gan import recipes as cycle
 from dgmppl.models.pix2pix import recipes as pair
-from dgmppl.randomness import seeded
 from dgmppl.recipes import Recipe
 from dgmppl.traces import evaluating
 
 
 def learned(recipe: Recipe) -> Any:
-    train = recipe.data(split="train")
-    with seeded(0):
-        program = recipe.build(train)
-    return dgmppl.fit(
-        program,
-        train,
-        recipe.objective,
-        optimizer=recipe.optimizer,
-        averaging=recipe.averaging,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        progress=False,
-    ).program
+    return recipe.learn(progress=False).program
 
 
 def distance(a: Tensor, b: Tensor) -> float:
