@@ -128,7 +128,7 @@ recipes = {
         objective=Adversarial("x") + MutualInformation("c"),
         data=partial(load, name="digits", flatten=False),
         optimizer={"model": adam(1e-3), "guide": adam(2e-4), "critic": adam(2e-4)},
-        epochs=100,
+        epochs=200,
         batch_size=64,
         about="GAN whose code of ten values tells its draws apart",
     ),

@@ -9,10 +9,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dgmppl.adversarial import Divergence, NonSaturating, TwoTraces, two_traces
 from dgmppl.adversarial.two_traces import unmoved
+from dgmppl.adversarial.usual_slope import UsualSlope
 from dgmppl.binding import Binding, Site
 from dgmppl.lowering import exchanged
 from dgmppl.objectives.criticised import Criticised, Judge
@@ -44,9 +45,10 @@ class Adversarial(Criticised):
         regularizer: What keeps the critic smooth, or `None`.
         critic_steps: Batches for each move of the others.
         packing: How many draws the critic sees at once, joined along their first event dimension.
-        unrolled: How many gradient steps the critic is thought ahead when the others move, with
-            gradients through those steps.
-        unrolled_rate: Their length.
+        unrolled: How many steps the critic is thought ahead when the others move, with gradients
+            through those steps. With `JensenShannon` both play for one value, as in the paper.
+        unrolled_rate: Their length: the root mean square of what a step moves the parameters by,
+            where the critic is as steep as usual.
         critic: The program's attribute, and the role's name; it begins with "critic".
 
     References:
@@ -64,12 +66,19 @@ class Adversarial(Criticised):
     divergence: Divergence = field(default_factory=NonSaturating)
     packing: int = 1
     unrolled: int = 0
-    unrolled_rate: float = 0.1
+    unrolled_rate: float = 1e-3
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._at_least("packing", 1)
         self._at_least("unrolled", 0)
+
+    def state(self, binding: Binding, x: Any) -> nn.Module | None:
+        """What the regulariser keeps, and how steep the critic is if it is thought ahead."""
+        kept = super().state(binding, x)
+        if not self.unrolled:
+            return kept
+        return nn.ModuleList([kept or nn.Module(), UsualSlope()])
 
     def traces(self, binding: Binding, x: Any, *, moving: bool) -> TwoTraces:
         """The sites as they stand beside the data, and as the model draws them."""
@@ -116,7 +125,7 @@ class Adversarial(Criticised):
         with (
             unmoved(self._module(binding)),
             self.judging(binding, progress) as judge,
-            self._thought_ahead(binding, judge, traces),
+            self._thought_ahead(binding, judge, traces, progress),
         ):
             loss = self.divergence.draws_lose(judge(self.seen(traces.draws))).mean()
             if any(value.requires_grad for value in traces.data):
@@ -125,18 +134,22 @@ class Adversarial(Criticised):
         return Loss(loss, None, {"loss_model": loss.detach()})
 
     @contextmanager
-    def _thought_ahead(self, binding: Binding, judge: Judge, traces: TwoTraces) -> Iterator[None]:
+    def _thought_ahead(
+        self, binding: Binding, judge: Judge, traces: TwoTraces, progress: Progress
+    ) -> Iterator[None]:
         """The critic after some steps of its own, which gradients pass through."""
         if not (self.unrolled and torch.is_grad_enabled()):
             yield
             return
         ahead: dict[str, Tensor] = dict(binding.parameters((self.critic,)))
-        for _ in range(self.unrolled):
+        kept = progress.with_state(1).state
+        usual = kept if isinstance(kept, UsualSlope) else UsualSlope()
+        for i in range(self.unrolled):
             with exchanged(binding.program, ahead):
                 gain = self._gain(judge, traces)
             slopes = torch.autograd.grad(gain, [*ahead.values()], create_graph=True)
-            steps = zip(ahead.items(), slopes, strict=True)
-            ahead = {name: value + self.unrolled_rate * slope for (name, value), slope in steps}
+            steps = zip(ahead.items(), usual.divide(slopes, moving=i == 0), strict=True)
+            ahead = {name: value + self.unrolled_rate * step for (name, value), step in steps}
         with exchanged(binding.program, ahead):
             yield
 

@@ -144,7 +144,7 @@ class Criticised(Objective):
     def judging(self, binding: Binding, progress: Progress) -> Iterator[Judge]:
         """The critic as a function of the sites' values."""
         fn: Any = getattr(binding.program, self.critic)
-        module, state = self._module(binding), progress.state
+        module, state = self._module(binding), progress.with_state(0).state
 
         def judge(values: tuple[Tensor, ...]) -> Tensor:
             found: Tensor = fn(*values)
