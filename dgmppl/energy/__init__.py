@@ -1,5 +1,26 @@
-"""Programs written as an energy: unit layers."""
+"""Programs written as an energy: unit layers, and what is derived from the energy alone."""
 
-from dgmppl.energy.units import Binary
+from dgmppl.energy.colouring import colour
+from dgmppl.energy.exact import exact_log_partition
+from dgmppl.energy.field import Field
+from dgmppl.energy.gibbs import BlockGibbs, SingleSite
+from dgmppl.energy.machine import EnergyError, Machine, States, machine_of
+from dgmppl.energy.units import Binary, Categorical, Counts, Gaussian, Spins, Units
 
-__all__ = ["Binary"]
+__all__ = [
+    "Binary",
+    "BlockGibbs",
+    "Categorical",
+    "Counts",
+    "EnergyError",
+    "Field",
+    "Gaussian",
+    "Machine",
+    "SingleSite",
+    "Spins",
+    "States",
+    "Units",
+    "colour",
+    "exact_log_partition",
+    "machine_of",
+]

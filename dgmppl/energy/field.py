@@ -1,0 +1,29 @@
+"""What a layer of units feels of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Field"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """The log-factor as a function of one layer s, the others held: linear·s − ½ curvature·s².
+
+    Arguments:
+        linear: ∂ log-factor / ∂s at s = 0, `[*batch, *event]`.
+        state: The layer's present state, of the same shape.
+        curvature: −∂² / ∂s², for layers whose energy is quadratic, else `None`.
+    """
+
+    linear: Tensor
+    state: Tensor
+    curvature: Tensor | None = None
+
+    def tempered(self, power: float | Tensor) -> Field:
+        """That of the log-factor times a power."""
+        curved = None if self.curvature is None else self.curvature * power
+        return Field(self.linear * power, self.state, curved)

@@ -1,0 +1,28 @@
+"""Give sites values, whether they are observed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyro.poutine.messenger import Messenger
+from torch import Tensor
+
+__all__ = ["Clamp"]
+
+
+class Clamp(Messenger):
+    """Sets sites to values in the place of draws and of data; their distributions are not asked.
+
+    Arguments:
+        values: Site name → value.
+    """
+
+    def __init__(self, values: Mapping[str, Tensor]):
+        super().__init__()
+        self.values = values
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if msg["name"] in self.values:
+            msg["value"] = self.values[msg["name"]]
+            msg["is_observed"] = True
