@@ -1,21 +1,30 @@
 """Programs written as an energy: unit layers, and what is derived from the energy alone."""
 
+from dgmppl.energy.annealing import AnnealedPath, LogPartition
+from dgmppl.energy.chains import Chains
 from dgmppl.energy.colouring import colour
 from dgmppl.energy.exact import exact_log_partition
 from dgmppl.energy.field import Field
 from dgmppl.energy.gibbs import BlockGibbs, SingleSite
 from dgmppl.energy.machine import EnergyError, Machine, States, machine_of
+from dgmppl.energy.mean_field import MeanField, Means
+from dgmppl.energy.pseudo_likelihood import pseudo_likelihood, reconstruction
 from dgmppl.energy.units import Binary, Categorical, Counts, Gaussian, Spins, Units
 
 __all__ = [
+    "AnnealedPath",
     "Binary",
     "BlockGibbs",
     "Categorical",
+    "Chains",
     "Counts",
     "EnergyError",
     "Field",
     "Gaussian",
+    "LogPartition",
     "Machine",
+    "MeanField",
+    "Means",
     "SingleSite",
     "Spins",
     "States",
@@ -23,4 +32,6 @@ __all__ = [
     "colour",
     "exact_log_partition",
     "machine_of",
+    "pseudo_likelihood",
+    "reconstruction",
 ]

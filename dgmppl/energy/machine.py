@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -71,9 +71,11 @@ class Machine:
         return colour(self.neighbours)
 
     def blocks_of(self, names: Collection[str]) -> tuple[tuple[str, ...], ...]:
-        """The groups with some layers only; those left over are held."""
-        held = {n: self.neighbours[n] & set(names) for n in self.layers if n in names}
-        return colour(held)
+        """The groups with some layers only, the others being held; those without data first."""
+        kept = {n: self.neighbours[n] & set(names) for n in self.layers if n in names}
+        return tuple(
+            sorted(colour(kept), key=lambda group: not set(group).isdisjoint(self.observed))
+        )
 
     def independent(self, names: Collection[str]) -> bool:
         """Whether some layers are independent of each other given the rest."""
@@ -95,35 +97,57 @@ class Machine:
 
         Gradients pass through to the parameters and the other layers where grad mode is on.
         """
+        fields = self._felt(states, names, x)[1]
+        return {name: field.tempered(power) for name, field in fields.items()}
+
+    def emptied(
+        self, states: States, names: Sequence[str], x: Any = None
+    ) -> tuple[Tensor, dict[str, Field]]:
+        """The log-factor where some independent layers are 0, `[B]`, and what they feel.
+
+        The log-factor at other states of these layers is the former and what their fields add.
+        """
+        empty = {**states, **{n: torch.zeros_like(states[n]) for n in names}}
+        total, fields = self._felt(empty, names, x)
+        return total, {n: replace(field, state=states[n]) for n, field in fields.items()}
+
+    def marginal(self, states: States, names: Sequence[str], x: Any = None) -> Tensor:
+        """log of the sum of exp log-factor over some independent layers, `[B]`.
+
+        For a restricted Boltzmann machine and its hidden layer this is minus the free energy.
+        """
+        total, fields = self.emptied(states, names, x)
+        for name, field in fields.items():
+            total = total + self.layers[name].log_partition(field)
+        return total
+
+    def _felt(
+        self, states: States, names: Sequence[str], x: Any
+    ) -> tuple[Tensor, dict[str, Field]]:
+        """The log-factor and the fields, by one run of the program."""
         keep = torch.is_grad_enabled()
         with torch.enable_grad():
             moved = {n: self._start(states[n], n) for n in names}
-            total = self.log_factor({**states, **moved}, x).sum()
+            total = self.log_factor({**states, **moved}, x)
             curved = [n for n in names if self.layers[n].quadratic]
-            slopes = _slopes(total, moved, create_graph=keep or bool(curved))
+            slopes = _slopes(total.sum(), moved, create_graph=keep or bool(curved))
             bends = {}
             if curved:
                 along = torch.stack([slopes[n].sum() for n in curved]).sum()
                 bends = _slopes(along, {n: moved[n] for n in curved}, create_graph=keep)
-        found = {}
-        for name in names:
-            slope = slopes[name] if keep else slopes[name].detach()
-            bend = None if name not in bends else -(bends[name] if keep else bends[name].detach())
-            found[name] = Field(slope, states[name], bend).tempered(power)
-        return found
+        if not keep:
+            total = total.detach()
+            slopes = {n: slope.detach() for n, slope in slopes.items()}
+        fields = {n: Field(slopes[n], states[n], -bends[n] if n in bends else None) for n in names}
+        return total, fields
 
-    def marginal(
-        self, states: States, names: Sequence[str], x: Any = None, *, power: float | Tensor = 1.0
-    ) -> Tensor:
-        """log of the sum of exp(power · log-factor) over some independent layers, `[B]`.
-
-        For a restricted Boltzmann machine and its hidden layer this is minus the free energy.
-        """
-        empty = {**states, **{n: torch.zeros_like(states[n]) for n in names}}
-        total = power * self.log_factor(empty, x)
-        for name, field in self.fields(states, names, x, power=power).items():
-            total = total + self.layers[name].log_partition(field)
-        return total
+    def filled(self, states: States) -> dict[str, Tensor]:
+        """States of some layers, and zeros for the others."""
+        like = next(iter(states.values()))
+        return {
+            name: states[name] if name in states else like.new_zeros(len(like), *layer.event_shape)
+            for name, layer in self.layers.items()
+        }
 
     def initial(self, number: int) -> dict[str, Tensor]:
         """States drawn from the base measures, `[number, *event]`."""

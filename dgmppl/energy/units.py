@@ -10,7 +10,7 @@ import pyro.distributions as dist
 import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
-from torch.nn.functional import one_hot, softplus
+from torch.nn.functional import softplus
 
 from dgmppl.energy.field import Field
 
@@ -68,6 +68,17 @@ class Units(ABC):
         """
 
     @abstractmethod
+    def field_of(self, data: Tensor) -> Tensor:
+        """A field under which independent units have about the means of data.
+
+        Arguments:
+            data: States `[N, *event_shape]`.
+
+        Returns:
+            `[1, *event_shape]`; half a datum is added for each value, so that none is impossible.
+        """
+
+    @abstractmethod
     def inside(self, batch: int) -> Tensor:
         """Random points between the states, `[batch, *event_shape]`."""
 
@@ -114,6 +125,10 @@ class Binary(Units):
         """Σ log(1 + e^field)."""
         return softplus(field.linear).sum(-1)
 
+    def field_of(self, data: Tensor) -> Tensor:
+        """Log-odds."""
+        return ((data.sum(0, keepdim=True) + 0.5) / (len(data) + 1)).logit()
+
     def inside(self, batch: int) -> Tensor:
         """Uniform between 0 and 1."""
         return torch.rand(batch, self.size)
@@ -158,6 +173,10 @@ class Spins(Units):
     def log_partition(self, field: Field) -> Tensor:
         """Σ log(e^field + e^−field)."""
         return (softplus(2 * field.linear) - field.linear).sum(-1)
+
+    def field_of(self, data: Tensor) -> Tensor:
+        """Half the log-odds of +1."""
+        return Binary(self.size).field_of((data + 1) / 2) / 2
 
     def inside(self, batch: int) -> Tensor:
         """Uniform between −1 and 1."""
@@ -207,7 +226,7 @@ class Categorical(Units):
         """A value of each unit, one-hot."""
         rows = field.linear.softmax(-1).reshape(-1, self.classes)
         chosen = torch.multinomial(rows, 1).reshape(field.linear.shape[:-1])
-        return one_hot(chosen, self.classes).to(field.linear)
+        return self._one_hot(chosen).to(field.linear)
 
     def mean(self, field: Field) -> Tensor:
         """softmax(field)."""
@@ -216,6 +235,10 @@ class Categorical(Units):
     def log_partition(self, field: Field) -> Tensor:
         """Σ log Σ_k e^field_k."""
         return field.linear.logsumexp(-1).sum(-1)
+
+    def field_of(self, data: Tensor) -> Tensor:
+        """Log-probabilities."""
+        return (data.sum(0, keepdim=True) + 0.5).log()
 
     def inside(self, batch: int) -> Tensor:
         """Uniform on the simplices."""
@@ -232,7 +255,10 @@ class Categorical(Units):
     def states(self, ranks: Tensor) -> Tensor:
         """Digits of base K, one-hot, the first unit's the lowest."""
         digits = ranks[:, None] // self.classes ** torch.arange(self.size) % self.classes
-        return one_hot(digits, self.classes).to(torch.get_default_dtype())
+        return self._one_hot(digits).to(torch.get_default_dtype())
+
+    def _one_hot(self, chosen: Tensor) -> Tensor:
+        return chosen[..., None] == torch.arange(self.classes, device=chosen.device)
 
 
 @dataclass(frozen=True)
@@ -268,6 +294,10 @@ class Gaussian(Units):
         assert field.curvature is not None
         square = field.linear.square() / field.curvature
         return 0.5 * (square + math.log(2 * math.pi) - field.curvature.log()).sum(-1)
+
+    def field_of(self, data: Tensor) -> Tensor:
+        """Mean over variance."""
+        return data.mean(0, keepdim=True) / data.var(0, keepdim=True).clamp(min=1e-6)
 
     def inside(self, batch: int) -> Tensor:
         """Standard normal."""
@@ -315,6 +345,10 @@ class Counts(Units):
     def log_partition(self, field: Field) -> Tensor:
         """N log Σ_k e^field_k."""
         return field.state.sum(-1) * field.linear.logsumexp(-1)
+
+    def field_of(self, data: Tensor) -> Tensor:
+        """Log-probabilities of words."""
+        return (data.sum(0, keepdim=True) + 0.5).log().log_softmax(-1)
 
     def inside(self, batch: int) -> Tensor:
         """Documents of fractions of words."""

@@ -5,6 +5,8 @@ from dgmppl.objectives.adversarial import Adversarial
 from dgmppl.objectives.baselines import InputDependent, LeaveOneOut, MovingAverage
 from dgmppl.objectives.bound import Bound
 from dgmppl.objectives.chi_square import CUBO
+from dgmppl.objectives.contrastive import Contrastive
+from dgmppl.objectives.contrastive_divergence import ContrastiveDivergence
 from dgmppl.objectives.elbo import ELBO
 from dgmppl.objectives.enumerate import Enumerate
 from dgmppl.objectives.estimators import (
@@ -21,11 +23,15 @@ from dgmppl.objectives.multiply_importance import MIWAE
 from dgmppl.objectives.mutual_information import MutualInformation
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
 from dgmppl.objectives.per_role import PerRole
+from dgmppl.objectives.persistent_contrastive_divergence import (
+    PersistentContrastiveDivergence,
+)
 from dgmppl.objectives.ratio import Ratio
 from dgmppl.objectives.relaxed import Concrete, StraightThrough
 from dgmppl.objectives.renyi import Renyi
 from dgmppl.objectives.score_function import ScoreFunction
 from dgmppl.objectives.supervised import Supervised
+from dgmppl.objectives.variational_maximum_likelihood import VariationalMaximumLikelihood
 from dgmppl.objectives.vector_quantization import VectorQuantization
 from dgmppl.objectives.vimco import VIMCO
 from dgmppl.objectives.wake_sleep import ReweightedWakeSleep, WakeSleep
@@ -40,6 +46,8 @@ __all__ = [
     "Adversarial",
     "Bound",
     "Concrete",
+    "Contrastive",
+    "ContrastiveDivergence",
     "DoublyReparameterized",
     "Enumerate",
     "Estimator",
@@ -55,6 +63,7 @@ __all__ = [
     "ObjectiveError",
     "Pathwise",
     "PerRole",
+    "PersistentContrastiveDivergence",
     "Phase",
     "Progress",
     "Ratio",
@@ -64,6 +73,7 @@ __all__ = [
     "StickingTheLanding",
     "StraightThrough",
     "Supervised",
+    "VariationalMaximumLikelihood",
     "VectorQuantization",
     "WakeSleep",
 ]

@@ -102,6 +102,7 @@ def test_layers_that_do_not_interact_are_drawn_together() -> None:
     assert made("deep")[1].blocks == (("v", "h2"), ("h1", "h3"))
     assert made("gated")[1].blocks == (("v",), ("h1",), ("h2",))
     assert made("deep")[1].blocks_of(["h1", "h2", "h3"]) == (("h1", "h3"), ("h2",))
+    assert made("binary")[1].blocks_of(["v", "h1"]) == (("h1",), ("v",))
 
 
 def chi_square(program: Any, machine: Any, sampler: Any, power: float = 1.0) -> float:
@@ -145,6 +146,7 @@ def test_gibbs_of_gaussian_units_leaves_the_hidden_ones_as_they_are() -> None:
     torch.manual_seed(1)
     start = torch.multinomial(p, 100_000, replacement=True)
     states = {"v": torch.zeros(100_000, 2, dtype=torch.float64), "h1": hidden[start]}
+    states = BlockGibbs()(machine, states, held=("h1",))  # draws v
     moved = BlockGibbs(2)(machine, states)["h1"]
     counts = (moved @ torch.tensor([1.0, 2, 4, 8]).double()).long().bincount(minlength=16)
     value = ((counts - 100_000 * p).square() / (100_000 * p)).sum()
