@@ -142,7 +142,7 @@ recipes = {
     "sn-gan": gan("GAN whose critic has spectrally normed weights", regularizer=SpectralNorm()),
     "r1-gan": gan("GAN with a zero-centred penalty at the data", regularizer=R1(1.0)),
     "unrolled": gan(
-        "GAN that thinks five steps of its critic ahead", divergence=JensenShannon(), unrolled=5
+        "GAN that thinks five steps of its critic ahead", unrolled=5, unrolled_rate=1e-5
     ),
     "pacgan": gan("GAN whose critic sees four draws at once", partial(GAN, packing=4), packing=4),
 }

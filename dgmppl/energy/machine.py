@@ -252,7 +252,7 @@ def _survey(program: nn.Module, x: Any) -> Machine:
                 "such as weight_decay."
             )
     observed = tuple(n for n in layers if sites[n]["is_observed"])
-    with evaluating(program), seeded(0):
+    with torch.enable_grad(), evaluating(program), seeded(0):
         return _Survey(program, layers, x).machine(observed)
 
 
@@ -278,14 +278,13 @@ class _Survey:
     def _slope(self, points: States, name: str, *, graph: bool = False) -> tuple[Tensor, Any]:
         """∂ log-factor / ∂ the layer, and the points that it was taken at."""
         moved = {n: p.detach().requires_grad_() for n, p in points.items()}
-        with torch.enable_grad():
-            total = _log_factor(self.program, moved, self.x)
-            if not bool(torch.isfinite(total).all()):
-                raise EnergyError(
-                    f"Expected a finite log-factor, got {float(total.detach()[0])}. Try the model "
-                    "at states between the extremes."
-                )
-            return _slopes(total.sum(), {name: moved[name]}, create_graph=graph)[name], moved
+        total = _log_factor(self.program, moved, self.x)
+        if not bool(torch.isfinite(total).all()):
+            raise EnergyError(
+                f"Expected a finite log-factor, got {float(total.detach()[0])}. Try the model at "
+                "states between the extremes."
+            )
+        return _slopes(total.sum(), {name: moved[name]}, create_graph=graph)[name], moved
 
     def _check(self, name: str, points: dict[str, Tensor]) -> None:
         """Refuses a layer that interacts with itself, or bends otherwise than its kind does."""

@@ -86,6 +86,10 @@ class Units(ABC):
     def fits(self, value: Tensor) -> Tensor:
         """Where values are states, a boolean tensor that broadcasts to theirs."""
 
+    def log_base(self, value: Tensor) -> Tensor:
+        """The base measure's logarithm at states, `[*batch]`."""
+        return value.new_zeros(value.shape[: value.dim() - self.event_dim])
+
     def number(self) -> float:
         """How many states the layer has."""
         return math.inf
@@ -345,6 +349,10 @@ class Counts(Units):
     def log_partition(self, field: Field) -> Tensor:
         """N log Σ_k e^field_k."""
         return field.state.sum(-1) * field.linear.logsumexp(-1)
+
+    def log_base(self, value: Tensor) -> Tensor:
+        """log N! / Π n_k!."""
+        return (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1)
 
     def field_of(self, data: Tensor) -> Tensor:
         """Log-probabilities of words."""

@@ -7,6 +7,7 @@ from dgmppl.evaluation.classifier_test import classifier_two_sample_test
 from dgmppl.evaluation.clouds import chamfer_distance, cloud_measures
 from dgmppl.evaluation.density_ratio import DensityRatio, density_ratio
 from dgmppl.evaluation.drafts import Drafts, read_drafts
+from dgmppl.evaluation.energies import log_partition
 from dgmppl.evaluation.evidence import Evidence, evidence
 from dgmppl.evaluation.frechet import frechet_distance, kernel_distance
 from dgmppl.evaluation.generate import generate
@@ -41,6 +42,7 @@ __all__ = [
     "inception_score",
     "kernel_distance",
     "learn_classifier",
+    "log_partition",
     "maximum_mean_discrepancy",
     "mode_coverage",
     "parzen",

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
 from dgmppl.data import Batch, as_data, batches, count_batches
+from dgmppl.energy import EnergyError, LogPartition
 from dgmppl.enumeration import check_enumerable, enumerate_latents
 from dgmppl.evaluation.annealing import Annealing, annealed
+from dgmppl.evaluation.energies import energy_evidence
 from dgmppl.evaluation.mean_weight import log_mean_weight
 from dgmppl.evaluation.observed_with_noise import ObservedWithNoise
 from dgmppl.lowering import Compile, Graphs, backends_for
@@ -40,10 +42,13 @@ class Evidence:
             guide is
             far off: look at k-hat (`diagnose`).
         kind: "exact", "lower bound" (the estimate is below log p(x) in expectation), "lower bound
-            by annealing" (likewise) or "unavailable"; and the observation noise, where there is
-            one.
+            by annealing" (likewise) or "unavailable"; of energies also "estimate, log Z by
+            annealing" (log Z is low on average, and log p(x) high) and "lower bound, log Z by
+            annealing"; and the observation noise, where there is one.
         num_particles: Draws a datum.
         reason: Why it is unavailable, or "".
+        log_partition: log Z of a program that is written as an energy, of the last datum's length
+            where documents differ in theirs. Its error is common to all data.
     """
 
     value: Tensor | None
@@ -51,6 +56,7 @@ class Evidence:
     kind: str
     num_particles: int = 0
     reason: str = ""
+    log_partition: LogPartition | None = None
 
     @property
     def mean(self) -> float:
@@ -64,7 +70,8 @@ class Evidence:
         if len(value) < 2:
             assert self.standard_error is not None
             return float(self.standard_error.double().mean())
-        return float(value.std() / math.sqrt(len(value)))
+        shared = self.log_partition.standard_error if self.log_partition else 0.0
+        return math.hypot(float(value.std() / math.sqrt(len(value))), shared)
 
     def _known(self) -> Tensor:
         if self.value is None:
@@ -108,7 +115,8 @@ def evidence(
         compile: Whether chunks run as recorded graphs, as for `fit`; "auto" decides by their
             number.
         annealing: Chains from the prior in the guide's place, which need no guide: for latents that
-            are numbers. Each datum then has their number of draws.
+            are numbers. Each datum then has their number of draws. For programs that are written as
+            an energy, chains from independent units to the machine, for log Z.
         observation_noise: Gaussian noise that implicit observed sites are given, so that they have
             a density. What comes out is a property of the noise, too, and names it.
 
@@ -144,6 +152,8 @@ def evidence(
     with torch.no_grad(), evaluating(program), nullcontext() if seed is None else seeded(seed):
         first = next(iter(batches(data, min(rows, 128), device=device))).x
         binding = bind(program, first)
+        if any(site.kind is Kind.ENERGY for site in binding.sites.values()):
+            return _of_energy(binding, stream_of(data, rows // 16, device, seed), annealing)
         try:
             # chains from the prior need no guide
             guided = [s.name for s in binding.latents if s.implicit_guide and annealing]
@@ -176,6 +186,16 @@ def evidence(
         pairs = [log_mean_weight(_parts(weigh, b.x, num_particles, chunk)) for b in stream]
     value, spread = (torch.cat(part).cpu() for part in zip(*pairs, strict=True))
     return Evidence(value, spread, "lower bound", num_particles)
+
+
+def _of_energy(binding: Binding, stream: Iterator[Batch], annealing: Annealing | None) -> Evidence:
+    """The log-factor, summed over hidden layers, less log Z."""
+    try:
+        value, log_z, kind = energy_evidence(binding, (b.x for b in stream), annealing)
+    except EnergyError as error:
+        return Evidence(None, None, "unavailable", reason=str(error))
+    spread = torch.full_like(value, log_z.standard_error)
+    return Evidence(value.cpu(), spread.cpu(), kind, log_partition=log_z)
 
 
 def stream_of(

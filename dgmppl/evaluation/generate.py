@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dgmppl.evaluation.energies import draw_machine
 from dgmppl.handlers import Redraw, Replay
 from dgmppl.program import guide_of
 from dgmppl.randomness import seeded
@@ -25,6 +26,7 @@ def generate(
     given: Mapping[str, Tensor] | None = None,
     posterior: bool = False,
     means: bool = False,
+    sweeps: int = 1000,
     seed: int | None = None,
 ) -> dict[str, Tensor]:
     """Draws every site of the model.
@@ -40,6 +42,9 @@ def generate(
         posterior: Whether latents are drawn from the guide at `x`: reconstructions.
         means: Whether to return the mean of the observed sites' distributions in place of their
             draws (without `x`: of the program's last site). Pictures are clearer so.
+        sweeps: Of block Gibbs, for programs that are written as an energy: their draws are states
+            of chains that are cooled in the first half of them, and mix no better than these do.
+            Given layers may have NaN where they are to be drawn, such as in half of a picture.
         seed: For the draws; `None` goes on with the present state.
 
     Returns:
@@ -77,6 +82,8 @@ def generate(
         arguments = (None, n) if x is None else (x,)
         drawn = trace(program.model, *arguments, handlers=handlers)  # type: ignore[arg-type]
         sites = sample_sites(drawn)
+        if any("units" in site["infer"] for site in sites.values()):
+            return draw_machine(program, n, x, values, means=means, sweeps=sweeps)
         unknown = [name for name in given or {} if name not in sites]
         if unknown:
             raise ValueError(

@@ -46,7 +46,7 @@ class Adversarial(Criticised):
         critic_steps: Batches for each move of the others.
         packing: How many draws the critic sees at once, joined along their first event dimension.
         unrolled: How many steps the critic is thought ahead when the others move, with gradients
-            through those steps. With `JensenShannon` both play for one value, as in the paper.
+            through those steps.
         unrolled_rate: Their length: the root mean square of what a step moves the parameters by,
             where the critic is as steep as usual.
         critic: The program's attribute, and the role's name; it begins with "critic".
@@ -66,7 +66,7 @@ class Adversarial(Criticised):
     divergence: Divergence = field(default_factory=NonSaturating)
     packing: int = 1
     unrolled: int = 0
-    unrolled_rate: float = 1e-3
+    unrolled_rate: float = 1e-5
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -102,6 +102,8 @@ def test_layers_that_do_not_interact_are_drawn_together() -> None:
     assert made("deep")[1].blocks == (("v", "h2"), ("h1", "h3"))
     assert made("gated")[1].blocks == (("v",), ("h1",), ("h2",))
     assert made("deep")[1].blocks_of(["h1", "h2", "h3"]) == (("h1", "h3"), ("h2",))
+    with torch.no_grad():
+        assert made("deep")[1].blocks == (("v", "h2"), ("h1", "h3"))
     assert made("binary")[1].blocks_of(["v", "h1"]) == (("h1",), ("v",))
 
 

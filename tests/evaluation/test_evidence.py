@@ -133,10 +133,11 @@ def test_what_has_no_density_is_unavailable_and_says_why() -> None:
     class Machine(dgmppl.Program):
         def model(self, x: Tensor | None = None, n: int = 1) -> None:
             with dgmppl.data_plate(x, n):
-                v = dgmppl.units("v", Binary(3), obs=x)
-                pyro.factor("energy", v.sum(-1))
+                v = dgmppl.units("v", Binary(26), obs=x)
+                h = dgmppl.units("h", Binary(26))
+                pyro.factor("energy", (v * h).sum(-1))
 
-    cases = ((Generator(), torch.zeros(4, 2), "x"), (Machine(), torch.ones(4, 3), "v"))
+    cases = ((Generator(), torch.zeros(4, 2), "x"), (Machine(), torch.ones(4, 26), "v"))
     for program, x, site in cases:
         result = dgmppl.evidence(program, x)
         assert result.kind == "unavailable" and f"'{site}'" in result.reason

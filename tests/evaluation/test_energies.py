@@ -1,0 +1,93 @@
+"""log p(x) and draws of machines whose every state can be listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from small_machines import MACHINES, joint, made, states_of
+from torch import Tensor
+
+import dgmppl
+from dgmppl.evaluation import Annealing
+
+LISTED = [name for name in MACHINES if name != "gaussian"]
+
+
+def exact(program: Any, machine: Any, x: Tensor) -> Tensor:
+    """log p(x) from the joint distribution."""
+    states, log_w = joint(program, machine)
+    same = (states["v"][None] == x[:, None]).flatten(2).all(-1)
+    return torch.where(same, log_w, -torch.inf).logsumexp(1) - log_w.logsumexp(0)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_evidence_is_that_of_listing(name: str) -> None:
+    program, machine = made(name)
+    x = states_of(program.layers[0])[0][:5]
+    found = dgmppl.evidence(program, x)
+    assert found.value is not None
+    if name in ("deep", "gated"):
+        assert found.kind == "lower bound"
+        assert bool((found.value < exact(program, machine, x) + 1e-9).all())
+    else:
+        assert found.kind == "exact"
+        torch.testing.assert_close(found.value, exact(program, machine, x), atol=1e-9, rtol=0)
+
+
+def test_probabilities_add_to_one() -> None:
+    program, _ = made("counts")
+    documents = states_of(program.layers[0])[0]
+    shorter = torch.cat([documents, torch.tensor([[1.0, 1.0, 0.0]]).double()])
+    found = dgmppl.evidence(program, shorter).value
+    assert found is not None
+    assert float(found[:-1].exp().sum()) == pytest.approx(1.0)  # of one length
+    assert float(found[-1].exp()) < 1.0
+
+
+@pytest.mark.parametrize("name", ["binary", "categorical", "counts", "gaussian"])
+def test_annealing_gives_the_same_within_its_error(name: str) -> None:
+    program, _ = made(name)
+    x = torch.randn(5, 2).double() if name == "gaussian" else states_of(program.layers[0])[0][:5]
+    whole = dgmppl.evidence(program, x)
+    found = dgmppl.evidence(program, x, annealing=Annealing(steps=100, chains=500), seed=0)
+    assert found.kind == "estimate, log Z by annealing" and whole.kind == "exact"
+    assert found.value is not None and whole.value is not None
+    assert found.log_partition is not None and found.mean_error >= found.standard_error[0]
+    error = float(found.standard_error[0])
+    assert error < 0.1 and float((found.value - whole.value).abs().max()) < 4 * error
+
+
+@pytest.mark.parametrize("name", ["binary", "deep", "counts"])
+def test_draws_have_the_machines_moments(name: str) -> None:
+    program, machine = made(name)
+    states, log_w = joint(program, machine)
+    p = log_w.softmax(0)
+    drawn = dgmppl.generate(program, 4000, sweeps=60, seed=0)
+    for site, value in states.items():
+        mean = p @ value
+        error = ((p @ value.square() - mean**2) / 4000).sqrt()
+        assert bool(((drawn[site].mean(0) - mean).abs() < 5 * error + 1e-3).all())
+
+
+def test_what_is_given_is_held_and_holes_are_filled() -> None:
+    """p(rest of v | two units), by listing."""
+    program, machine = made("binary")
+    given = torch.full((4000, 5), torch.nan).double()
+    given[:, :2] = torch.tensor([1.0, 0.0])
+    drawn = dgmppl.generate(program, given={"v": given}, sweeps=60, seed=0)["v"]
+    assert bool((drawn[:, :2] == torch.tensor([1.0, 0.0])).all())
+    states, log_w = joint(program, machine)
+    kept = (states["v"][:, 0] == 1) & (states["v"][:, 1] == 0)
+    p = log_w[kept].softmax(0)
+    mean = p @ states["v"][kept]
+    error = (mean * (1 - mean) / 4000).sqrt()
+    assert bool(((drawn.mean(0) - mean).abs() <= 5 * error).all())
+    means = dgmppl.generate(program, given={"v": given}, sweeps=60, means=True, seed=0)["v"]
+    assert bool(((means.mean(0) - mean).abs() <= 5 * error).all())
+    assert bool((means[:, 2:] % 1 != 0).all())
+    whole = dgmppl.generate(program, given={"v": drawn}, sweeps=2)["v"]
+    assert torch.equal(whole, drawn)
+    with pytest.raises(ValueError, match="got 'w'"):
+        dgmppl.generate(program, given={"w": drawn})
