@@ -43,6 +43,9 @@ class Recipe:
         schedule: Optimizer → learning-rate schedule, or `None`.
         clip_gradient: Parameters → anything, before each step, or `None`.
         averaging: The decay of a running mean of the parameters, or `None`.
+        start: Program and data → anything, before the first epoch of a new run: such as
+            pre-training, which moves the program to where learning begins. `None` begins where the
+            program was built.
         epochs: Passes over the data.
         batch_size: Data a step; `None` takes all.
         about: One line for the table of recipes.
@@ -63,6 +66,7 @@ class Recipe:
     schedule: Callable[..., Any] | None = None
     clip_gradient: Callable[..., Any] | None = None
     averaging: float | None = None
+    start: Callable[[Any, Any], Any] | None = None
     epochs: int = 20
     batch_size: int | None = 128
     about: str = ""
@@ -102,6 +106,8 @@ class Recipe:
         train = as_data(self.data(split="train") if data is None else data)
         with seeded(seed):
             program = self.build(train)
+            if self.start is not None and not settings.get("resume"):
+                self.start(program, train)
         own = {
             "optimizer": self.optimizer,
             "schedule": self.schedule,

@@ -1,7 +1,7 @@
 """Restricted Boltzmann machine: visible and hidden units, and an energy of pairs across.
 
-        v ──▶ h          −E(v, h) = a·v + b·h + v·W h, with binary or real v
-          ◀──            p(v, h) ∝ exp(−E)
+        v ◀─▶ h          −E(v, h) = a·v + b·h + v·W h, with binary or real v
+                         p(v, h) ∝ exp(−E)
 
 The program says the energy and no more; conditionals, sampler and log Z are derived from it.
 
