@@ -24,7 +24,7 @@ from dgmppl.recipes import Recipe, find_recipes
 from dgmppl.sites import Kind, site_kind
 
 NUMBER = 64
-PUBLISHED = {"mnist", "fashion_mnist", "omniglot", "frey_faces"}  # need a network or a folder
+PUBLISHED = {"mnist", "fashion_mnist", "omniglot", "frey_faces", "newsgroups"}  # need a network
 RECIPES = find_recipes()
 #: A number that is added to a critic changes no difference of means; nor a hinge before a margin.
 IDLE = {name: {"critic.3.bias"} for name in ("hinge", "wgan", "wgan-gp")}

@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
+from dgmppl.data.bars import bars
 from dgmppl.data.furniture import furniture
 from dgmppl.data.images import IMAGE_SETS
+from dgmppl.data.newsgroups import newsgroups
 from dgmppl.data.pixels import Grey, Pixels
 from dgmppl.data.some_labels import SomeLabels
 from dgmppl.data.tensors import TensorData
@@ -19,14 +21,14 @@ from dgmppl.data.toy import TOY_SETS
 __all__ = ["load", "names"]
 
 GREY = Grey()
-DRAWN_SETS = {**TOY_SETS, "furniture": furniture}
+DRAWN_SETS = {**TOY_SETS, "furniture": furniture, "bars": bars}
 TOY_SPLITS = ("train", "validation", "test")
 TOY_NUMBER = 10_000
 
 
 def names() -> tuple[str, ...]:
-    """The names that `load` knows: pictures first, then toy sets in the plane and in space."""
-    return (*IMAGE_SETS, *DRAWN_SETS)
+    """The names that `load` knows: pictures first, then words, then what is drawn."""
+    return (*IMAGE_SETS, "newsgroups", *DRAWN_SETS)
 
 
 def load(
@@ -50,6 +52,8 @@ def load(
     | `frey_faces` | 28x20 pixels | train 1,565, validation 200, test 200, shuffled |
     | `rings`, `ring`, `grid`, `moons`, `spirals`, `pinwheel`, `squares` | points | all three |
     | `furniture` | clouds of 128 points in space: tables, chairs, lamps, planes | all three |
+    | `bars` | counts of 25 words in documents of ten topics | all three |
+    | `newsgroups` | counts of 2,000 words in articles of at most 500 | train 11,095, test 7,376 |
 
     A published set is the file `<name>.npz` in `root`, else in the folder that the environment
     variable `DGMPPL_DATA` names, else in the user's cache, to which MNIST and Fashion-MNIST are
@@ -88,6 +92,11 @@ def load(
     if name in IMAGE_SETS:
         _refuse(name, "of fixed size", n=n, seed=seed)
         return _pictures(name, split, pixels, root, flatten)
+    if name == "newsgroups":
+        _refuse(name, "of fixed size", n=n, seed=seed)
+        _refuse(name, "without pixels", pixels=None if pixels == GREY else pixels)
+        _check_split(name, split, ("train", "test"))
+        return newsgroups(split, root)
     if name in DRAWN_SETS:
         _refuse(name, "without pixels", pixels=None if pixels == GREY else pixels)
         return _points(name, split, TOY_NUMBER if n is None else n, 0 if seed is None else seed)

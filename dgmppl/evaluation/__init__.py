@@ -16,6 +16,7 @@ from dgmppl.evaluation.inception_score import inception_score
 from dgmppl.evaluation.measure import Measure
 from dgmppl.evaluation.modes import Modes, class_coverage, mode_coverage
 from dgmppl.evaluation.parzen import parzen
+from dgmppl.evaluation.perplexity import perplexity, unigram_perplexity
 from dgmppl.evaluation.precision_recall import precision_recall
 from dgmppl.evaluation.two_sample import energy_distance, maximum_mean_discrepancy
 
@@ -46,6 +47,8 @@ __all__ = [
     "maximum_mean_discrepancy",
     "mode_coverage",
     "parzen",
+    "perplexity",
     "precision_recall",
     "read_drafts",
+    "unigram_perplexity",
 ]

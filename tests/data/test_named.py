@@ -19,15 +19,8 @@ TOYS = ("rings", "ring", "grid", "moons", "spirals", "pinwheel", "squares")
 
 
 def test_names_lists_all():
-    assert names() == (
-        "digits",
-        "mnist",
-        "fashion_mnist",
-        "omniglot",
-        "frey_faces",
-        *TOYS,
-        "furniture",
-    )
+    pictures = ("digits", "mnist", "fashion_mnist", "omniglot", "frey_faces")
+    assert names() == (*pictures, "newsgroups", *TOYS, "furniture", "bars")
 
 
 def test_digits_need_neither_folder_nor_network():
