@@ -6,12 +6,15 @@ from dgmppl.energy.colouring import colour
 from dgmppl.energy.exact import exact_log_partition
 from dgmppl.energy.field import Field
 from dgmppl.energy.gibbs import BlockGibbs, SingleSite
-from dgmppl.energy.machine import EnergyError, Machine, States, machine_of
+from dgmppl.energy.langevin import HMC, Langevin
+from dgmppl.energy.machine import EnergyError, Machine, Sampler, States, machine_of
 from dgmppl.energy.mean_field import MeanField, Means
 from dgmppl.energy.pseudo_likelihood import pseudo_likelihood, reconstruction
-from dgmppl.energy.units import Binary, Categorical, Counts, Gaussian, Spins, Units
+from dgmppl.energy.tempering import ParallelTempering
+from dgmppl.energy.units import Binary, Categorical, Counts, Gaussian, Real, Spins, Units
 
 __all__ = [
+    "HMC",
     "AnnealedPath",
     "Binary",
     "BlockGibbs",
@@ -21,10 +24,14 @@ __all__ = [
     "EnergyError",
     "Field",
     "Gaussian",
+    "Langevin",
     "LogPartition",
     "Machine",
     "MeanField",
     "Means",
+    "ParallelTempering",
+    "Real",
+    "Sampler",
     "SingleSite",
     "Spins",
     "States",

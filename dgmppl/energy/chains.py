@@ -15,7 +15,7 @@ class Chains(nn.Module):
 
     Arguments:
         machine: The energy.
-        number: How many chains.
+        number: How many chains, replicas at other temperatures included.
         data: Observed layer → states `[B, *event]` to start from; other layers start from their
             base measure.
     """

@@ -24,6 +24,8 @@ class Field:
     curvature: Tensor | None = None
 
     def tempered(self, power: float | Tensor) -> Field:
-        """That of the log-factor times a power."""
+        """That of the log-factor times a power, or times one a row, `[B]`."""
+        if isinstance(power, Tensor) and power.dim() == 1:
+            power = power.reshape(-1, *[1] * (self.linear.dim() - 1))
         curved = None if self.curvature is None else self.curvature * power
         return Field(self.linear * power, self.state, curved)

@@ -45,7 +45,7 @@ class BlockGibbs:
             states: Of every layer.
             held: Layers that stay.
             x: A batch of conditions, or `None`.
-            power: An inverse temperature, or one a chain that broadcasts to the states.
+            power: An inverse temperature, or one a chain, `[B]`.
 
         Returns:
             The states after the last sweep.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
@@ -22,10 +22,26 @@ from dgmppl.site_checks import ProgramError
 from dgmppl.sites import base_distribution
 from dgmppl.traces import evaluating, isolated, sample_sites, trace
 
-__all__ = ["EnergyError", "Machine", "States", "machine_of"]
+__all__ = ["EnergyError", "Machine", "Sampler", "States", "machine_of"]
 
 #: Layer → states `[B, *event]`.
 States = Mapping[str, Tensor]
+
+
+class Sampler(Protocol):
+    """A move that leaves p ∝ exp(power · log-factor) as it is."""
+
+    def __call__(
+        self,
+        machine: Machine,
+        states: States,
+        *,
+        held: Collection[str] = (),
+        x: Any = None,
+        power: float | Tensor = 1.0,
+    ) -> dict[str, Tensor]:
+        """The states after the move; layers that are held stay."""
+
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 
@@ -125,6 +141,8 @@ class Machine:
         self, states: States, names: Sequence[str], x: Any
     ) -> tuple[Tensor, dict[str, Field]]:
         """The log-factor and the fields, by one run of the program."""
+        if not names:
+            return self.log_factor(states, x), {}
         keep = torch.is_grad_enabled()
         with torch.enable_grad():
             moved = {n: self._start(states[n], n) for n in names}
@@ -289,6 +307,8 @@ class _Survey:
     def _check(self, name: str, points: dict[str, Tensor]) -> None:
         """Refuses a layer that interacts with itself, or bends otherwise than its kind does."""
         layer = self.layers[name]
+        if layer.free:
+            return
         with isolated(self.program):
             other = {**points, name: layer.inside(self._number())}
         here, there = self._slope(points, name)[0], self._slope(other, name)[0]

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from dgmppl.energy.field import Field
+from dgmppl.site_checks import ProgramError
 
-__all__ = ["Binary", "Categorical", "Counts", "Gaussian", "Spins", "Units"]
+__all__ = ["Binary", "Categorical", "Counts", "Gaussian", "Real", "Spins", "Units"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class Units(ABC):
 
     #: Whether the energy may, and must, be quadratic in the states.
     quadratic = False
+
+    #: Whether states are real numbers.
+    real = False
+
+    #: Whether the energy may be any function of the states: no conditional is derived then.
+    free = False
 
     #: What values a unit may take, in words.
     values = ""
@@ -275,7 +282,7 @@ class Gaussian(Units):
         size: Number of units.
     """
 
-    quadratic = True
+    quadratic = real = True
     values = "finite numbers"
 
     def base_measure(self) -> TorchDistribution:
@@ -310,6 +317,39 @@ class Gaussian(Units):
     def fits(self, value: Tensor) -> Tensor:
         """Finite."""
         return torch.isfinite(value)
+
+
+@dataclass(frozen=True)
+class Real(Gaussian):
+    """A layer of real units with the Lebesgue measure as base, and any energy: a network's, say.
+
+    It has no conditional in closed form: `Langevin` and `HMC` move it.
+
+    Arguments:
+        size: Number of units.
+    """
+
+    quadratic = False
+    free = True
+
+    def draw(self, field: Field) -> Tensor:
+        """Refused."""
+        raise _no_conditional()
+
+    def mean(self, field: Field) -> Tensor:
+        """Refused."""
+        raise _no_conditional()
+
+    def log_partition(self, field: Field) -> Tensor:
+        """Refused."""
+        raise _no_conditional()
+
+
+def _no_conditional() -> ProgramError:
+    return ProgramError(
+        "Real units have no conditional or integral in closed form. Try Langevin() or HMC() moves, "
+        "and Gaussian units where the energy is quadratic in them."
+    )
 
 
 @dataclass(frozen=True)

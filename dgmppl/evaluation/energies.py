@@ -14,9 +14,11 @@ from dgmppl.energy import (
     AnnealedPath,
     BlockGibbs,
     Counts,
+    Langevin,
     LogPartition,
     Machine,
     MeanField,
+    Sampler,
     States,
     exact_log_partition,
     machine_of,
@@ -143,7 +145,7 @@ def draw_machine(
         x: A batch, for programs that need one, or `None`.
         given: Layer → states that are held; where they are NaN they are drawn.
         means: Whether observed layers are their means given the others.
-        sweeps: Of block Gibbs.
+        sweeps: Of block Gibbs, or of Langevin moves where an energy is any function of its units.
     """
     machine = machine_of(program, x)
     unknown = [name for name in given if name not in machine.layers]
@@ -160,11 +162,13 @@ def draw_machine(
         }
 
     states = clamp(states)
+    free = any(layer.free for layer in machine.layers.values())
+    sampler: Sampler = Langevin() if free else BlockGibbs()
     cooling = max(1, sweeps // 2)
     for i in range(sweeps):
-        states = clamp(BlockGibbs()(machine, states, held=held, power=min((i + 1) / cooling, 1.0)))
+        states = clamp(sampler(machine, states, held=held, power=min((i + 1) / cooling, 1.0)))
     if means:
-        shown = [k for k in machine.observed if k not in held]
+        shown = [k for k in machine.observed if k not in held and not machine.layers[k].free]
         for name in shown:
             states[name] = machine.layers[name].mean(machine.fields(states, [name])[name])
         states = clamp(states)

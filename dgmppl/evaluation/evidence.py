@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
 from dgmppl.data import Batch, as_data, batches, count_batches
-from dgmppl.energy import EnergyError, LogPartition
+from dgmppl.energy import LogPartition
 from dgmppl.enumeration import check_enumerable, enumerate_latents
 from dgmppl.evaluation.annealing import Annealing, annealed
 from dgmppl.evaluation.energies import energy_evidence
@@ -192,7 +192,7 @@ def _of_energy(binding: Binding, stream: Iterator[Batch], annealing: Annealing |
     """The log-factor, summed over hidden layers, less log Z."""
     try:
         value, log_z, kind = energy_evidence(binding, (b.x for b in stream), annealing)
-    except EnergyError as error:
+    except ProgramError as error:
         return Evidence(None, None, "unavailable", reason=str(error))
     spread = torch.full_like(value, log_z.standard_error)
     return Evidence(value.cpu(), spread.cpu(), kind, log_partition=log_z)

@@ -21,6 +21,7 @@ from dgmppl.objectives.importance import IWAE
 from dgmppl.objectives.likelihood import MaximumLikelihood
 from dgmppl.objectives.multiply_importance import MIWAE
 from dgmppl.objectives.mutual_information import MutualInformation
+from dgmppl.objectives.noise_contrastive import NoiseContrastive
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
 from dgmppl.objectives.per_role import PerRole
 from dgmppl.objectives.persistent_contrastive_divergence import (
@@ -30,6 +31,7 @@ from dgmppl.objectives.ratio import Ratio
 from dgmppl.objectives.relaxed import Concrete, StraightThrough
 from dgmppl.objectives.renyi import Renyi
 from dgmppl.objectives.score_function import ScoreFunction
+from dgmppl.objectives.score_matching import ScoreMatching
 from dgmppl.objectives.supervised import Supervised
 from dgmppl.objectives.variational_maximum_likelihood import VariationalMaximumLikelihood
 from dgmppl.objectives.vector_quantization import VectorQuantization
@@ -59,6 +61,7 @@ __all__ = [
     "MaximumLikelihood",
     "MovingAverage",
     "MutualInformation",
+    "NoiseContrastive",
     "Objective",
     "ObjectiveError",
     "Pathwise",
@@ -70,6 +73,7 @@ __all__ = [
     "Renyi",
     "ReweightedWakeSleep",
     "ScoreFunction",
+    "ScoreMatching",
     "StickingTheLanding",
     "StraightThrough",
     "Supervised",

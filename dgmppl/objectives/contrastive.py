@@ -25,7 +25,8 @@ class Contrastive(Objective):
 
     The second term is that of log Z, which is unknown. The surrogate is the difference of the
     log-factors; hidden layers that are independent of each other are summed out of both. What is
-    reported is no likelihood but the pseudo-likelihood.
+    reported is no likelihood but the pseudo-likelihood; of `Real` units the difference itself,
+    which is near 0 where data and draws are alike.
     """
 
     measure = "pseudo-likelihood"
@@ -71,6 +72,8 @@ class Contrastive(Objective):
         summed = max(machine.blocks_of(hidden), key=len, default=())
         above = self.positive(machine, data, x).mean()
         below = machine.marginal(drawn, summed, self.conditions(x)).mean()
+        if any(machine.layers[n].free for n in data):
+            return Loss(below - above, (above - below).detach(), {})
         return Loss(below - above, self.report(machine, data, x), {})
 
     def conditions(self, x: Any) -> Any:
@@ -83,7 +86,12 @@ class Contrastive(Objective):
 
     def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
         """What is known of the fit."""
-        return self.report(machine_of(binding.program, x), clamped(binding, x), x)
+        machine, data = machine_of(binding.program, x), clamped(binding, x)
+        if any(machine.layers[n].free for n in data):
+            value = self.loss(binding, x, progress).value
+            assert value is not None
+            return value
+        return self.report(machine, data, x)
 
     @property
     def latex(self) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from dgmppl.energy import BlockGibbs, Machine, States
+from dgmppl.energy import BlockGibbs, Machine, Sampler, States
 from dgmppl.objectives.contrastive import Contrastive
 from dgmppl.objectives.objective import Progress
 
@@ -16,11 +16,12 @@ __all__ = ["ContrastiveDivergence"]
 class ContrastiveDivergence(Contrastive):
     """E_data[∂ log-factor] − the same after k sweeps of block Gibbs from the data.
 
-    Biased for any k, and the less the larger k is. Conditions, such as labels that are no units,
+    Biased for any k, the less the larger k is. Conditions, such as labels that are no units,
     stay with their datum.
 
     Arguments:
         steps: k.
+        sampler: A sweep: `BlockGibbs()`, or `Langevin()` and `HMC()` for real units.
 
     References:
         Training Products of Experts by Minimizing Contrastive Divergence, Geoffrey Hinton, 2002.
@@ -32,6 +33,7 @@ class ContrastiveDivergence(Contrastive):
     """
 
     steps: int = 1
+    sampler: Sampler = field(default_factory=BlockGibbs)
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -39,7 +41,10 @@ class ContrastiveDivergence(Contrastive):
 
     def negative(self, machine: Machine, data: States, x: Any, progress: Progress) -> States:
         """The data, moved on."""
-        return BlockGibbs(self.steps)(machine, machine.filled(data), x=x)
+        states: States = machine.filled(data)
+        for _ in range(self.steps):
+            states = self.sampler(machine, states, x=x)
+        return states
 
     def conditions(self, x: Any) -> Any:
         """Those of the datum where a chain began."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from dgmppl.binding import Binding
-from dgmppl.energy import BlockGibbs, Chains, Machine, States, machine_of
+from dgmppl.energy import BlockGibbs, Chains, Machine, Sampler, States, machine_of
 from dgmppl.objectives.contrastive import Contrastive, clamped
 from dgmppl.objectives.objective import Progress
 
@@ -25,6 +26,9 @@ class PersistentContrastiveDivergence(Contrastive):
     Arguments:
         steps: Sweeps of block Gibbs a step.
         num_chains: How many chains.
+        sampler: A sweep: `BlockGibbs()`, `ParallelTempering()`, or `Langevin()` and `HMC()` for
+            real units.
+        restart: The share of chains that start anew from the base measure, at each step.
 
     References:
         Training Restricted Boltzmann Machines Using Approximations to the Likelihood Gradient,
@@ -37,6 +41,8 @@ class PersistentContrastiveDivergence(Contrastive):
 
     steps: int = 1
     num_chains: int = 100
+    sampler: Sampler = field(default_factory=BlockGibbs)
+    restart: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("steps", "num_chains"):
@@ -46,18 +52,36 @@ class PersistentContrastiveDivergence(Contrastive):
     def state(self, binding: Binding, x: Any) -> nn.Module:
         """The chains, from the first batch on."""
         super().state(binding, x)
-        return Chains(machine_of(binding.program, x), self.num_chains, clamped(binding, x))
+        return Chains(machine_of(binding.program, x), self._rows, clamped(binding, x))
+
+    @property
+    def _rows(self) -> int:
+        """Chains, and their replicas at other temperatures."""
+        return self.num_chains * int(getattr(self.sampler, "replicas", 1))
 
     def negative(self, machine: Machine, data: States, x: Any, progress: Progress) -> States:
         """The chains, moved on and kept."""
         chains = progress.state
         if not isinstance(chains, Chains):  # a gradient without a run
-            chains = Chains(machine, self.num_chains, data)
-        moved = BlockGibbs(self.steps)(machine, chains.states())
+            chains = Chains(machine, self._rows, data)
+        moved: States = chains.states()
+        if self.restart:
+            anew = machine.initial(self._rows)
+            chosen = torch.rand(self._rows, device=next(iter(anew.values())).device)
+            moved = {
+                n: torch.where(_rows(chosen < self.restart, value), anew[n], value)
+                for n, value in moved.items()
+            }
+        for _ in range(self.steps):
+            moved = self.sampler(machine, moved)
         chains.keep(moved)
-        return moved
+        return {n: value[: self.num_chains] for n, value in moved.items()}
 
     @property
     def formula(self) -> str:
         """The difference of expectations."""
         return f"E_data[−E] − E_{self.num_chains} chains[−E]"
+
+
+def _rows(chosen: Tensor, value: Tensor) -> Tensor:
+    return chosen.reshape(-1, *[1] * (value.dim() - 1))

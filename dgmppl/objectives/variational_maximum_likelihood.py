@@ -24,6 +24,8 @@ class VariationalMaximumLikelihood(PersistentContrastiveDivergence):
     Arguments:
         steps: Sweeps of block Gibbs a step.
         num_chains: How many chains.
+        sampler: A sweep.
+        restart: The share of chains that start anew at each step.
         inference: The mean field.
 
     References:

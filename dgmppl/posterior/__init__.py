@@ -9,6 +9,7 @@ from dgmppl.posterior.diagnosis import Diagnosis
 from dgmppl.posterior.gaps import Gaps
 from dgmppl.posterior.inference_gaps import inference_gaps
 from dgmppl.posterior.kernel import Hamiltonian, NoUTurn
+from dgmppl.posterior.machine_chains import machine_chains
 from dgmppl.posterior.per_datum import Langevin, PerDatum
 from dgmppl.posterior.posterior import posterior
 from dgmppl.posterior.refine import refine
@@ -28,6 +29,7 @@ __all__ = [
     "compare_guides",
     "diagnose",
     "inference_gaps",
+    "machine_chains",
     "posterior",
     "refine",
     "simulation_based_calibration",

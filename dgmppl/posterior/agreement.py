@@ -39,7 +39,7 @@ def agreement(draws: Container, reference: Container) -> xr.Dataset:
         >>> z = np.random.default_rng(0).normal(size=(1, 9000, 2))
         >>> dims = ("chain", "draw", "unit")
         >>> one, two = (
-        ...     container({"posterior": xr.Dataset({"z": (dims, v)})}, {}) for v in (z + 1, 2 * z)
+        ...     container({"posterior": xr.Dataset({"z": (dims, v)})}) for v in (z + 1, 2 * z)
         ... )
         >>> agreement(one, two)["z"].sel(unit=0).values.round(1)
         array([0.5, 0.5, 0.6])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -24,24 +25,32 @@ EQUAL = 1e-3  # nats; weights that differ by less have no tail to speak of
 SMALLEST = -700.0  # nats below the largest weight; exp of less is no normal double
 
 
-def container(groups: Mapping[str, xr.Dataset], attributes: Mapping[str, str]) -> Container:
-    """ArviZ' container of these groups.
+def container(groups: Mapping[str, xr.Dataset]) -> Container:
+    """ArviZ' container of these groups, marked as this library's.
 
     Arguments:
         groups: Group → variables with dimensions (chain, draw, …).
-        attributes: Written on the container and on each group.
 
     Returns:
         `InferenceData` on ArviZ 0.23, `DataTree` on 1.x.
 
     Example:
         >>> draws = xr.Dataset({"z": (("chain", "draw"), np.zeros((1, 5)))})
-        >>> container({"posterior": draws}, {"inference_library": "dgmppl"}).posterior["z"].shape
+        >>> container({"posterior": draws}).posterior["z"].shape
         (1, 5)
     """
+    attributes = {"inference_library": "dgmppl", **_version()}
     marked = {name: group.assign_attrs(attributes) for name, group in groups.items()}
-    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **marked})
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **marked})
     return tree if REFACTORED else az.from_datatree(tree)
+
+
+def _version() -> dict[str, str]:
+    """This library's version, where it is installed."""
+    try:
+        return {"inference_library_version": importlib.metadata.version("dgmppl")}
+    except importlib.metadata.PackageNotFoundError:
+        return {}
 
 
 def elpd(result: Any) -> float:

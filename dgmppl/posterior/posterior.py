@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -111,12 +110,4 @@ def contained(
     }
     groups["observed_data"] = labels.constants(observed(source))
     labels.unused(groups)
-    return container(groups, {"inference_library": "dgmppl", **_version()})
-
-
-def _version() -> dict[str, str]:
-    """This library's version, where it is installed."""
-    try:
-        return {"inference_library_version": importlib.metadata.version("dgmppl")}
-    except importlib.metadata.PackageNotFoundError:
-        return {}
+    return container(groups)

@@ -61,7 +61,7 @@ def test_the_container_is_arviz_own_and_keeps_its_attributes() -> None:
             {"x": (("chain", "draw", "data"), draws[..., None] * np.ones(3))}
         ),
     }
-    result = container(groups, {"inference_library": "dgmppl"})
+    result = container(groups)
     assert isinstance(result, xr.DataTree if REFACTORED else az.InferenceData)
     assert result.attrs["inference_library"] == "dgmppl"
     assert result.posterior.attrs["inference_library"] == "dgmppl"
