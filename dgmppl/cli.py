@@ -55,6 +55,13 @@ Set = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seeds parameters, data order and draws.", min=0)]
 Particles = Annotated[int, typer.Option("--particles", "-k", help="Draws a datum, K.", min=1)]
+Annealing = Annotated[
+    int,
+    typer.Option(
+        help="Steps of annealed importance sampling: for log Z of energies, or in a guide's place.",
+        min=0,
+    ),
+]
 Number = Annotated[
     int | None, typer.Option("--number", "-n", help="How many held-out data (all).", min=1)
 ]
@@ -193,12 +200,19 @@ def generate(
 
 @app.command()
 def evaluate(
-    runs: RunDirectories, particles: Particles = 500, number: Number = None, seed: Seed = 0
+    runs: RunDirectories,
+    particles: Particles = 500,
+    number: Number = None,
+    seed: Seed = 0,
+    annealing: Annealing = 0,
+    chains: Annotated[int, typer.Option(help="Of annealing, for each datum or log Z.", min=2)] = 16,
 ) -> None:
     """The evidence log p(x) on held-out data, with its standard error and its kind."""
+    from dgmppl import evaluation
     from dgmppl.commands.evaluate import evaluate as score
 
-    _show(score(runs, num_particles=particles, number=number, seed=seed))
+    chosen = evaluation.Annealing(steps=annealing, chains=chains) if annealing else None
+    _show(score(runs, num_particles=particles, number=number, seed=seed, annealing=chosen))
 
 
 @app.command()

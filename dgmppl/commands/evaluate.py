@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.table import Table
 
-from dgmppl.evaluation import Evidence, bits_per_dim, evidence
+from dgmppl.evaluation import Annealing, Evidence, bits_per_dim, evidence
 from dgmppl.inference.checkpoint import write_atomically
 from dgmppl.workspace import Finished, load_run
 
@@ -18,7 +19,12 @@ __all__ = ["evaluate", "evaluate_run"]
 
 
 def evaluate(
-    directories: Sequence[Path], *, num_particles: int, number: int | None, seed: int
+    directories: Sequence[Path],
+    *,
+    num_particles: int,
+    number: int | None,
+    seed: int,
+    annealing: Annealing | None = None,
 ) -> Table:
     """Scores runs on the same held-out data and keeps the figures in each run's `evidence.json`.
 
@@ -27,6 +33,7 @@ def evaluate(
         num_particles: Draws a datum.
         number: How many held-out data; `None` takes all.
         seed: For draws and binarisation.
+        annealing: As of `evidence`.
     """
     runs = [load_run(directory) for directory in directories]
     alike = len({_data(run) for run in runs}) == 1
@@ -37,7 +44,9 @@ def evaluate(
     for heading in ("log p(x)", "± s.e.", "bits/dim", "draws"):
         table.add_column(heading, justify="right", no_wrap=True)
     for run in runs:
-        result, bits = evaluate_run(run, num_particles=num_particles, number=number, seed=seed)
+        result, bits = evaluate_run(
+            run, num_particles=num_particles, number=number, seed=seed, annealing=annealing
+        )
         figures = ["—"] * 4
         if result.value is not None:
             draws = str(result.num_particles or "—")
@@ -48,11 +57,16 @@ def evaluate(
 
 
 def evaluate_run(
-    run: Finished, *, num_particles: int, number: int | None, seed: int
+    run: Finished,
+    *,
+    num_particles: int,
+    number: int | None,
+    seed: int,
+    annealing: Annealing | None = None,
 ) -> tuple[Evidence, float]:
     """One run's evidence and its bits a dimension."""
     data = run.test if number is None else run.test.first(number)
-    result = evidence(run.program, data, num_particles, seed=seed)
+    result = evidence(run.program, data, num_particles, seed=seed, annealing=annealing)
     record: dict[str, Any] = {
         "kind": result.kind,
         "seed": seed,
@@ -71,6 +85,8 @@ def evaluate_run(
             "bits_per_dim": bits,
             "num_particles": result.num_particles,
         }
+    if result.log_partition is not None:
+        record["log_partition"] = asdict(result.log_partition)
     write_atomically(run.directory / "evidence.json", json.dumps(record, indent=2).encode())
     return result, bits
 
