@@ -86,12 +86,16 @@ class Machine:
         """Groups of layers that are independent of each other given the rest."""
         return colour(self.neighbours)
 
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """The layers that the data give; the first one, where no data were seen."""
+        return self.observed or (next(iter(self.layers)),)
+
     def blocks_of(self, names: Collection[str]) -> tuple[tuple[str, ...], ...]:
         """The groups with some layers only, the others being held; those without data first."""
         kept = {n: self.neighbours[n] & set(names) for n in self.layers if n in names}
-        return tuple(
-            sorted(colour(kept), key=lambda group: not set(group).isdisjoint(self.observed))
-        )
+        visible = set(self.visible)
+        return tuple(sorted(colour(kept), key=lambda group: not visible.isdisjoint(group)))
 
     def independent(self, names: Collection[str]) -> bool:
         """Whether some layers are independent of each other given the rest."""
@@ -199,11 +203,12 @@ _CURES = {
     "Categorical": "Try torch.nn.functional.one_hot(labels, classes).",
 }
 
-_KNOWN: WeakKeyDictionary[nn.Module, Machine] = WeakKeyDictionary()
+#: What was found of a program: layers, observed ones and neighbours, but not the program itself.
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[Any, Any, Any]] = WeakKeyDictionary()
 
 
 def machine_of(program: nn.Module, x: Any = None) -> Machine:
-    """Looks at a program's energy once.
+    """Looks at a program's energy, once without and once with data.
 
     Arguments:
         program: The program.
@@ -213,9 +218,11 @@ def machine_of(program: nn.Module, x: Any = None) -> Machine:
         EnergyError: If the model has no units or no factor in the data plate; if a layer interacts
             with itself, or its conditional is not of its kind.
     """
-    if program not in _KNOWN:
-        _KNOWN[program] = _survey(program, x)
-    return _KNOWN[program]
+    known = _KNOWN.get(program)
+    if known is None or (x is not None and not known[1]):
+        found = _survey(program, x)
+        known = _KNOWN[program] = found.layers, found.observed, found.neighbours
+    return Machine(program, *known)
 
 
 def _log_factor(program: nn.Module, states: States, x: Any = None) -> Tensor:
@@ -223,11 +230,9 @@ def _log_factor(program: nn.Module, states: States, x: Any = None) -> Tensor:
     number = batch_length(next(iter(states.values())))
     with isolated(program):
         sites = sample_sites(trace(model, x, number, handlers=(Clamp(states),)))
-    total = torch.zeros(())
-    for site in sites.values():
-        if isinstance(base_distribution(site["fn"]), Unit):
-            total = total + site["fn"].log_prob(site["value"])
-    return total
+    factors = [s for s in sites.values() if isinstance(base_distribution(s["fn"]), Unit)]
+    parts: list[Tensor] = [site["fn"].log_prob(site["value"]) for site in factors]
+    return sum(parts[1:], parts[0])
 
 
 def _slopes(total: Tensor, moved: Mapping[str, Tensor], *, create_graph: bool) -> dict[str, Tensor]:

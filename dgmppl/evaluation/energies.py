@@ -168,7 +168,7 @@ def draw_machine(
     for i in range(sweeps):
         states = clamp(sampler(machine, states, held=held, power=min((i + 1) / cooling, 1.0)))
     if means:
-        shown = [k for k in machine.observed if k not in held and not machine.layers[k].free]
+        shown = [k for k in machine.visible if k not in held and not machine.layers[k].free]
         for name in shown:
             states[name] = machine.layers[name].mean(machine.fields(states, [name])[name])
         states = clamp(states)

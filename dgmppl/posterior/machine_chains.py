@@ -81,7 +81,7 @@ def machine_chains(
 
 def _shown(machine: Machine, states: States, number: int) -> dict[str, Tensor]:
     first = {name: value[:number] for name, value in states.items()}
-    seen = {name: first[name] for name in machine.observed or machine.layers}
+    seen = {name: first[name] for name in machine.visible}
     mean = torch.cat([value.flatten(1) for value in seen.values()], 1).mean(1)
     return {"log_factor": machine.log_factor(first), "visible_mean": mean, **seen}
 

@@ -240,3 +240,22 @@ def test_single_sites_serve_where_blocks_cannot() -> None:
     machine = Machine(program, dict(zip(program.names, program.layers, strict=True)), ("v",), edges)
     torch.manual_seed(1)
     assert abs(chi_square(program, machine, SingleSite(("v",)))) < 4
+
+
+def test_a_look_without_data_does_not_last() -> None:
+    program = Chain(Binary(3), Binary(2))
+    assert machine_of(program).observed == () and machine_of(program).visible == ("v",)
+    assert machine_of(program, torch.ones(2, 3).double()).observed == ("v",)
+    assert machine_of(program).observed == ("v",)
+
+
+def test_what_is_known_of_a_program_goes_with_it() -> None:
+    import gc
+    import weakref
+
+    program = Chain(Binary(3), Binary(2))
+    machine_of(program, torch.ones(2, 3).double())
+    gone = weakref.ref(program)
+    del program
+    gc.collect()
+    assert gone() is None

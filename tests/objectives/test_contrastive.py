@@ -17,7 +17,6 @@ from dgmppl.energy import (
     EnergyError,
     MeanField,
     exact_log_partition,
-    machine_of,
     pseudo_likelihood,
 )
 from dgmppl.objectives import (
@@ -222,4 +221,3 @@ def test_wrong_programs_are_refused() -> None:
         dgmppl.fit(rbm, grey, ContrastiveDivergence(), epochs=1, progress=False)
     with pytest.raises(ObjectiveError, match="contrastive objective"):
         dgmppl.fit(deep, x, ELBO(), epochs=1, progress=False)
-    assert machine_of(deep) is machine_of(deep)
