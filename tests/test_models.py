@@ -26,7 +26,8 @@ from dgmppl.sites import Kind, site_kind
 NUMBER = 64
 PUBLISHED = {"mnist", "fashion_mnist", "omniglot", "frey_faces", "newsgroups"}  # need a network
 RECIPES = find_recipes()
-#: A number that is added to a critic changes no difference of means; nor a hinge before a margin.
+#: What may stay: a number added to a critic changes no difference of means, nor a hinge's losses
+#: before a margin (but for rounding).
 IDLE = {name: {"critic.3.bias"} for name in ("hinge", "wgan", "wgan-gp")}
 IDLE["dcgan-wgan-gp"] = {"critic.0.5.bias"}
 
@@ -132,7 +133,7 @@ def test_learning_moves_every_parameter(name: str) -> None:
     assert run.step == (10 if recipe.batch_size else 2)
     assert math.isfinite(run.history.epochs[-1]["value"])
     still = {n for n, p in run.program.named_parameters() if torch.equal(p, before[n])}
-    assert still == IDLE.get(name, set())
+    assert still <= IDLE.get(name, set())
     assert all(parameter.grad is None for parameter in program.parameters())
 
 

@@ -71,7 +71,7 @@ def cloud_measures(
         >>> from dgmppl.data import load
         >>> clouds = load("furniture", n=40).values
         >>> coverage, matching, accuracy = cloud_measures(clouds, clouds)
-        >>> coverage.value, matching.value
+        >>> coverage.value, round(matching.value, 6)
         (1.0, 0.0)
     """
     if data.dim() != 3 or data.shape[0] != draws.shape[0] or data.shape[2] != draws.shape[-1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -159,7 +160,9 @@ class Player:
         for schedule in self.schedules:
             if isinstance(schedule, ReduceLROnPlateau):
                 schedule.step(-value)
-            else:
+                continue
+            with warnings.catch_warnings():  # a player that waits for others may not have moved yet
+                warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler.step\(\)`")
                 schedule.step()
 
     def state(self) -> dict[str, Any]:
