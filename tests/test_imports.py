@@ -11,7 +11,7 @@ import pytest
 # From the bottom up. A module or package may import itself and whatever stands in a lower row,
 # but not its neighbours in the same row. "dgmppl" is the package's own __init__.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("randomness",),
+    ("mean_weight", "randomness"),
     ("lowering",),
     ("data", "distributions", "errors", "modules_of", "networks", "schedules", "transforms"),
     ("sites",),

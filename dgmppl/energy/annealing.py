@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from dgmppl.energy.field import Field
 from dgmppl.energy.machine import EnergyError, Machine, States
+from dgmppl.mean_weight import log_mean_weight
 
 __all__ = ["AnnealedPath", "LogPartition"]
 
@@ -130,9 +131,7 @@ class AnnealedPath:
             if i < len(steps) - 1:
                 self._move(states, fields, low, backwards=True)
         found = _estimate(-log_w, "estimate from above")
-        return LogPartition(
-            -found.value, found.standard_error, found.effective_sample_size, found.kind
-        )
+        return replace(found, value=-found.value)
 
     def _log_p(
         self, states: States, fields: Mapping[str, Field], rest: Tensor, power: float
@@ -210,8 +209,6 @@ def _mixed(field: Field, base: Field, power: float) -> Field:
 
 
 def _estimate(log_w: Tensor, kind: str) -> LogPartition:
-    number = len(log_w)
-    total, squares = log_w.logsumexp(0), (2 * log_w).logsumexp(0)
-    share = float((squares - 2 * total).exp())
-    error = math.sqrt(max(share - 1 / number, 0.0))
-    return LogPartition(float(total) - math.log(number), error, 1 / share, kind)
+    value, error = log_mean_weight([log_w])
+    size = 1 / (float(error) ** 2 + 1 / len(log_w))
+    return LogPartition(float(value), float(error), size, kind)

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dgmppl.evaluation.mean_weight import log_mean_weight
 from dgmppl.handlers.unconstrained import bijection, free_event_dim
+from dgmppl.mean_weight import log_mean_weight
 from dgmppl.posterior.log_joint import LogJoint, log_joint
 from dgmppl.posterior.source import hold
 from dgmppl.site_checks import ProgramError

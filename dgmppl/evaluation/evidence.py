@@ -18,9 +18,9 @@ from dgmppl.energy import LogPartition
 from dgmppl.enumeration import check_enumerable, enumerate_latents
 from dgmppl.evaluation.annealing import Annealing, annealed
 from dgmppl.evaluation.energies import energy_evidence
-from dgmppl.evaluation.mean_weight import log_mean_weight
 from dgmppl.evaluation.observed_with_noise import ObservedWithNoise
 from dgmppl.lowering import Compile, Graphs, backends_for
+from dgmppl.mean_weight import log_mean_weight
 from dgmppl.objectives.objective import ObjectiveError, refuse_undensified
 from dgmppl.randomness import apart, seeded
 from dgmppl.site_checks import ProgramError
