@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from pyro.distributions import Unit
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
@@ -14,6 +15,7 @@ from dgmppl.energy import (
     AnnealedPath,
     BlockGibbs,
     Counts,
+    EnergyError,
     Langevin,
     LogPartition,
     Machine,
@@ -24,7 +26,10 @@ from dgmppl.energy import (
     machine_of,
 )
 from dgmppl.evaluation.annealing import Annealing
+from dgmppl.handlers.clamp import Clamp
 from dgmppl.objectives.contrastive import clamped
+from dgmppl.sites import base_distribution
+from dgmppl.traces import isolated, sample_sites, trace
 
 __all__ = ["draw_machine", "energy_evidence", "log_partition"]
 
@@ -82,6 +87,12 @@ def energy_evidence(
     for x in batches:
         machine = machine_of(binding.program, x)
         data = clamped(binding, x)
+        given = [s.name for s in binding.observed if s.distribution != "Unit"]
+        if others := [name for name in given if name not in data]:
+            raise EnergyError(
+                f"the data give site '{others[0]}', which is drawn from the energy's layers "
+                f"{[*machine.layers]}; their posterior is not summed. Try a layer of units there."
+            )
         machine.check_states(data)
         hidden = [n for n in machine.layers if n not in data]
         if machine.independent(hidden):
@@ -172,4 +183,16 @@ def draw_machine(
         for name in shown:
             states[name] = machine.layers[name].mean(machine.fields(states, [name])[name])
         states = clamp(states)
-    return states
+    return states | _below(program, n, x, states)
+
+
+def _below(program: nn.Module, n: int, x: Any, states: States) -> dict[str, Tensor]:
+    """What the model draws from the layers' states: an energy may be the prior of other sites."""
+    model: Any = program.model
+    with isolated(program):
+        sites = sample_sites(trace(model, x, n, handlers=(Clamp(states),)))
+    return {
+        name: site["value"]
+        for name, site in sites.items()
+        if name not in states and not isinstance(base_distribution(site["fn"]), Unit)
+    }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyro
 import pytest
 import torch
+from pyro.distributions import Normal
 from small_machines import MACHINES, joint, made, states_of
 from torch import Tensor
 
 import dgmppl
+from dgmppl.energy import Binary
 from dgmppl.evaluation import Annealing
 
 LISTED = [name for name in MACHINES if name != "gaussian"]
@@ -91,3 +94,26 @@ def test_what_is_given_is_held_and_holes_are_filled() -> None:
     assert torch.equal(whole, drawn)
     with pytest.raises(ValueError, match="got 'w'"):
         dgmppl.generate(program, given={"w": drawn})
+
+
+class Prior(dgmppl.Program):
+    """Two units that like to agree, and a number that is drawn around their sum."""
+
+    def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
+        with dgmppl.data_plate(x, n):
+            h = dgmppl.units("h", Binary(1))
+            g = dgmppl.units("g", Binary(1))
+            pyro.factor("energy", (2.0 * h * g - g).sum(-1))
+            return pyro.sample("x", Normal((h + g).sum(-1), 0.1), obs=x)
+
+
+def test_an_energy_may_be_the_prior_of_other_sites() -> None:
+    drawn = dgmppl.generate(Prior(), 4000, sweeps=40, seed=0)
+    total = (drawn["h"] + drawn["g"])[:, 0]
+    assert abs(float((drawn["x"] - total).mean())) < 5 * 0.1 / 4000**0.5
+    weights = torch.tensor([1.0, 1.0, torch.tensor(-1.0).exp(), torch.tensor(1.0).exp()])
+    p = weights / weights.sum()  # of (h, g) = 00, 10, 01, 11
+    expected = float(p[1] + p[2] + 2 * p[3])
+    assert abs(float(total.mean()) - expected) < 5 * float(total.std()) / 4000**0.5
+    found = dgmppl.evidence(Prior(), torch.zeros(3))
+    assert found.kind == "unavailable" and "site 'x'" in found.reason
