@@ -7,6 +7,7 @@ from typing import Any
 
 import pyro
 import torch
+from pyro.distributions import Unit
 from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import Tensor
 
@@ -19,6 +20,7 @@ __all__ = [
     "base_distribution",
     "data_plate",
     "implicit",
+    "is_factor",
     "shown",
     "site_kind",
     "units",
@@ -89,6 +91,11 @@ def base_distribution(fn: Any) -> Any:
             break
         fn = fn.base_dist
     return fn
+
+
+def is_factor(site: dict[str, Any]) -> bool:
+    """Whether a traced site is a `pyro.factor`."""
+    return isinstance(base_distribution(site["fn"]), Unit)
 
 
 def shown(site: dict[str, Any], value: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 import dgmppl
+from dgmppl.data import as_data
 from dgmppl.energy import Binary
 from dgmppl.objectives import ContrastiveDivergence, VariationalMaximumLikelihood
 from dgmppl.recipes import DIGITS, Recipe
@@ -109,7 +110,7 @@ def pretrain(
         own = {"epochs": epochs, "batch_size": 50, "optimizer": optimizer, "progress": False}
         dgmppl.fit(machine, states, ContrastiveDivergence(1), **{**own, **settings})
         with torch.no_grad():
-            states = machine.up(states.draw() if hasattr(states, "draw") else states)
+            states = machine.up(as_data(states).draw())
 
 
 def deep(about: str, hidden: tuple[int, ...], **settings: Any) -> Recipe:

@@ -1,11 +1,9 @@
 """A density by a network: the energy is what it says of a point.
 
-        x                −E(x) = network(x) − ½ ‖x / s‖²        p(x) ∝ exp(−E(x))
+        x ──▶ −E(x) = network(x) − ½ ‖x / s‖²        p(x) ∝ exp(−E(x))
 
 The second term keeps the density finite far away. Draws are by Langevin moves; one program learns
 by persistent chains, by score matching, or by noise-contrastive estimation.
-
-        x ──▶ −E         a function of the units, and no more
 
 References:
     A Tutorial on Energy-Based Learning, Yann LeCun et al., 2006. Implicit Generation and Modeling

@@ -106,3 +106,18 @@ def joint(program: Any, machine: Machine) -> tuple[dict[str, Tensor], Tensor]:
     base = sum(each[i][1][ranks[:, i]] for i in range(len(each)))
     with torch.no_grad():
         return states, machine.log_factor(states) + base
+
+
+def hidden_of_gaussian(program: Any, machine: Machine) -> tuple[Tensor, Tensor]:
+    """The four hidden units' states `[16, 4]` and probabilities, the Gaussian ones integrated."""
+    hidden = states_of(program.layers[1])[0]
+    with torch.no_grad():
+        empty = {"v": torch.zeros(16, 2, dtype=torch.float64), "h1": hidden}
+        return hidden, machine.marginal(empty, ["v"]).softmax(0)
+
+
+def hidden_chi_square(states: Tensor, p: Tensor) -> float:
+    """χ² of states of four binary units, from the probabilities of all 16."""
+    counts = (states @ torch.tensor([1.0, 2, 4, 8]).double()).long().bincount(minlength=16)
+    expected = len(states) * p
+    return float(((counts - expected).square() / expected).sum())

@@ -7,9 +7,10 @@ from dgmppl.energy.exact import exact_log_partition
 from dgmppl.energy.field import Field
 from dgmppl.energy.gibbs import BlockGibbs, SingleSite
 from dgmppl.energy.langevin import HMC, Langevin
-from dgmppl.energy.machine import EnergyError, Machine, Sampler, States, machine_of
+from dgmppl.energy.machine import EnergyError, Machine, Sampler, States
 from dgmppl.energy.mean_field import MeanField, Means
 from dgmppl.energy.pseudo_likelihood import pseudo_likelihood, reconstruction
+from dgmppl.energy.survey import machine_of
 from dgmppl.energy.tempering import ParallelTempering
 from dgmppl.energy.units import Binary, Categorical, Counts, Gaussian, Real, Spins, Units
 

@@ -87,7 +87,7 @@ class AnnealedPath:
         summed = max(groups, key=lambda g: sizes[g])
         start = {**machine.initial(1), **(start or {})}
         base = {
-            name: _base(machine, name, start[name], None if data is None else data.get(name))
+            name: _moments(machine, name, start[name], None if data is None else data.get(name))
             for name in machine.layers
             if name not in summed
         }
@@ -190,7 +190,7 @@ class AnnealedPath:
         return value.expand(chains, *value.shape[1:]).clone()
 
 
-def _base(machine: Machine, name: str, state: Tensor, data: Tensor | None) -> Field:
+def _moments(machine: Machine, name: str, state: Tensor, data: Tensor | None) -> Field:
     """A field under which a layer has its moments in some data; none without data."""
     layer = machine.layers[name]
     zero = torch.zeros_like(state)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["Field"]
+__all__ = ["Field", "by_row"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Field:
     def tempered(self, power: float | Tensor) -> Field:
         """That of the log-factor times a power, or times one a row, `[B]`."""
         if isinstance(power, Tensor) and power.dim() == 1:
-            power = power.reshape(-1, *[1] * (self.linear.dim() - 1))
+            power = by_row(power, self.linear)
         curved = None if self.curvature is None else self.curvature * power
         return Field(self.linear * power, self.state, curved)
+
+
+def by_row(values: Tensor, like: Tensor) -> Tensor:
+    """One number a row, `[B]`, in a shape that broadcasts to `[B, …]`."""
+    return values.reshape(-1, *[1] * (like.dim() - 1))

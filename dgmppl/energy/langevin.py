@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dgmppl.energy.field import by_row
 from dgmppl.energy.gibbs import BlockGibbs
 from dgmppl.energy.machine import EnergyError, Machine, States
 
@@ -82,10 +83,7 @@ class HMC:
         if not self.adjusted:
             return place
         taken = torch.rand_like(before).log() < after - _kinetic(p) - before
-        return {
-            n: torch.where(taken.reshape(-1, *[1] * (place[n].dim() - 1)), place[n], start[n])
-            for n in names
-        }
+        return {n: torch.where(by_row(taken, place[n]), place[n], start[n]) for n in names}
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 import torch
-from pyro.distributions import Unit
 from torch import Tensor, nn
 
 from dgmppl.data import batch_length
@@ -17,33 +15,14 @@ from dgmppl.energy.colouring import colour
 from dgmppl.energy.field import Field
 from dgmppl.energy.units import Units
 from dgmppl.handlers.clamp import Clamp
-from dgmppl.randomness import seeded
 from dgmppl.site_checks import ProgramError
-from dgmppl.sites import base_distribution
-from dgmppl.traces import evaluating, isolated, sample_sites, trace
+from dgmppl.sites import is_factor
+from dgmppl.traces import isolated, sample_sites, trace
 
-__all__ = ["EnergyError", "Machine", "Sampler", "States", "machine_of"]
+__all__ = ["EnergyError", "Machine", "Sampler", "States", "log_factor_of", "slopes_of"]
 
 #: Layer → states `[B, *event]`.
 States = Mapping[str, Tensor]
-
-
-class Sampler(Protocol):
-    """A move that leaves p ∝ exp(power · log-factor) as it is."""
-
-    def __call__(
-        self,
-        machine: Machine,
-        states: States,
-        *,
-        held: Collection[str] = (),
-        x: Any = None,
-        power: float | Tensor = 1.0,
-    ) -> dict[str, Tensor]:
-        """The states after the move; layers that are held stay."""
-
-
-TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 
 
 class EnergyError(ProgramError):
@@ -62,7 +41,7 @@ class Machine:
 
     Example:
         >>> import pyro, dgmppl
-        >>> from dgmppl.energy import Binary
+        >>> from dgmppl.energy import Binary, machine_of
         >>> class Pair(dgmppl.Program):
         ...     def model(self, x=None, n=1):
         ...         with dgmppl.data_plate(x, n):
@@ -108,7 +87,7 @@ class Machine:
             states: Of every layer.
             x: The batch, for models that read conditions from it.
         """
-        return _log_factor(self.program, states, x)
+        return log_factor_of(self.program, states, x)
 
     def fields(
         self, states: States, names: Sequence[str], x: Any = None, *, power: float | Tensor = 1.0
@@ -152,11 +131,11 @@ class Machine:
             moved = {n: self._start(states[n], n) for n in names}
             total = self.log_factor({**states, **moved}, x)
             curved = [n for n in names if self.layers[n].quadratic]
-            slopes = _slopes(total.sum(), moved, create_graph=keep or bool(curved))
+            slopes = slopes_of(total.sum(), moved, create_graph=keep or bool(curved))
             bends = {}
             if curved:
                 along = torch.stack([slopes[n].sum() for n in curved]).sum()
-                bends = _slopes(along, {n: moved[n] for n in curved}, create_graph=keep)
+                bends = slopes_of(along, {n: moved[n] for n in curved}, create_graph=keep)
         if not keep:
             total = total.detach()
             slopes = {n: slope.detach() for n, slope in slopes.items()}
@@ -182,13 +161,12 @@ class Machine:
     def check_states(self, states: States) -> None:
         """Raises ValueError where values are no states of their layer."""
         for name, value in states.items():
-            fits = self.layers[name].fits(value).expand_as(value)
+            layer = self.layers[name]
+            fits = layer.fits(value).expand_as(value)
             if not fits.all():
-                bad = value[~fits][0]
                 raise ValueError(
-                    f"Expected {self.layers[name].values} at site '{name}' of "
-                    f"{type(self.layers[name]).__name__} units, got {float(bad):.4g}. "
-                    f"{_CURES.get(type(self.layers[name]).__name__, 'Try other units.')}"
+                    f"Expected {layer.values} at site '{name}' of {type(layer).__name__} units, got "
+                    f"{float(value[~fits][0]):.4g}. {layer.cure}"
                 )
 
     def _start(self, value: Tensor, name: str) -> Tensor:
@@ -197,45 +175,35 @@ class Machine:
         return at.requires_grad_()
 
 
-_CURES = {
-    "Binary": "Try load(…, pixels=DynamicBinarisation()), or Gaussian units for grey values.",
-    "Counts": "Try counts of words, and Counts(…, longest=…) of the longest document.",
-    "Categorical": "Try torch.nn.functional.one_hot(labels, classes).",
-}
+class Sampler(Protocol):
+    """A move that leaves p ∝ exp(power · log-factor) as it is."""
 
-#: What was found of a program: layers, observed ones and neighbours, but not the program itself.
-_KNOWN: WeakKeyDictionary[nn.Module, tuple[Any, Any, Any]] = WeakKeyDictionary()
-
-
-def machine_of(program: nn.Module, x: Any = None) -> Machine:
-    """Looks at a program's energy, once without and once with data.
-
-    Arguments:
-        program: The program.
-        x: A batch.
-
-    Raises:
-        EnergyError: If the model has no units or no factor in the data plate; if a layer interacts
-            with itself, or its conditional is not of its kind.
-    """
-    known = _KNOWN.get(program)
-    if known is None or (x is not None and not known[1]):
-        found = _survey(program, x)
-        known = _KNOWN[program] = found.layers, found.observed, found.neighbours
-    return Machine(program, *known)
+    def __call__(
+        self,
+        machine: Machine,
+        states: States,
+        *,
+        held: Collection[str] = (),
+        x: Any = None,
+        power: float | Tensor = 1.0,
+    ) -> dict[str, Tensor]:
+        """The states after the move; layers that are held stay."""
 
 
-def _log_factor(program: nn.Module, states: States, x: Any = None) -> Tensor:
+def log_factor_of(program: nn.Module, states: States, x: Any = None) -> Tensor:
+    """The sum of a program's factors at some states, `[B]`."""
     model: Any = program.model
     number = batch_length(next(iter(states.values())))
     with isolated(program):
         sites = sample_sites(trace(model, x, number, handlers=(Clamp(states),)))
-    factors = [s for s in sites.values() if isinstance(base_distribution(s["fn"]), Unit)]
+    factors = [site for site in sites.values() if is_factor(site)]
     parts: list[Tensor] = [site["fn"].log_prob(site["value"]) for site in factors]
     return sum(parts[1:], parts[0])
 
 
-def _slopes(total: Tensor, moved: Mapping[str, Tensor], *, create_graph: bool) -> dict[str, Tensor]:
+def slopes_of(
+    total: Tensor, moved: Mapping[str, Tensor], *, create_graph: bool
+) -> dict[str, Tensor]:
     """Derivatives by name, zeros where there is no dependence."""
     if not total.requires_grad:
         return {name: torch.zeros_like(value) for name, value in moved.items()}
@@ -248,105 +216,3 @@ def _slopes(total: Tensor, moved: Mapping[str, Tensor], *, create_graph: bool) -
         materialize_grads=True,
     )
     return dict(zip(moved, found, strict=True))
-
-
-def _survey(program: nn.Module, x: Any) -> Machine:
-    """Layers, interactions, and a check of every conditional."""
-    model: Any = program.model
-    with torch.no_grad(), evaluating(program), seeded(0), isolated(program):
-        sites = sample_sites(trace(model, x, 2))
-    layers = {n: s["infer"]["units"] for n, s in sites.items() if "units" in s["infer"]}
-    if not layers:
-        raise EnergyError(
-            f"Expected layers of units, got the sites {list(sites)}. Try "
-            "dgmppl.units('v', Binary(784), obs=x) in the model."
-        )
-    factors = {n: s for n, s in sites.items() if isinstance(base_distribution(s["fn"]), Unit)}
-    if not factors:
-        raise EnergyError(
-            f"Expected a factor over the layers {list(layers)}, got none: every state would be as "
-            "probable. Try pyro.factor('energy', …) with minus the energy."
-        )
-    for name, site in factors.items():
-        if not site["fn"].batch_shape:
-            raise EnergyError(
-                f"Expected factor '{name}' to have one value a datum, got a single one. Try it "
-                "inside the data plate; what is of the parameters alone belongs to the optimizer, "
-                "such as weight_decay."
-            )
-    observed = tuple(n for n in layers if sites[n]["is_observed"])
-    with torch.enable_grad(), evaluating(program), seeded(0):
-        return _Survey(program, layers, x).machine(observed)
-
-
-@dataclass(frozen=True)
-class _Survey:
-    """Checks at random points between the states."""
-
-    program: nn.Module
-    layers: Mapping[str, Units]
-    x: Any
-
-    def machine(self, observed: tuple[str, ...]) -> Machine:
-        with isolated(self.program):
-            points = {n: layer.inside(self._number()) for n, layer in self.layers.items()}
-        for name in self.layers:
-            self._check(name, points)
-        edges = {name: self._edges(name, points) for name in self.layers}
-        return Machine(self.program, self.layers, observed, edges)
-
-    def _number(self) -> int:
-        return 2 if self.x is None else batch_length(self.x)
-
-    def _slope(self, points: States, name: str, *, graph: bool = False) -> tuple[Tensor, Any]:
-        """∂ log-factor / ∂ the layer, and the points that it was taken at."""
-        moved = {n: p.detach().requires_grad_() for n, p in points.items()}
-        total = _log_factor(self.program, moved, self.x)
-        if not bool(torch.isfinite(total).all()):
-            raise EnergyError(
-                f"Expected a finite log-factor, got {float(total.detach()[0])}. Try the model at "
-                "states between the extremes."
-            )
-        return _slopes(total.sum(), {name: moved[name]}, create_graph=graph)[name], moved
-
-    def _check(self, name: str, points: dict[str, Tensor]) -> None:
-        """Refuses a layer that interacts with itself, or bends otherwise than its kind does."""
-        layer = self.layers[name]
-        if layer.free:
-            return
-        with isolated(self.program):
-            other = {**points, name: layer.inside(self._number())}
-        here, there = self._slope(points, name)[0], self._slope(other, name)[0]
-        change, step = there - here, other[name] - points[name]
-        if layer.quadratic:
-            bend = self._bend(name, points)
-            if not bool((bend < 0).all()):
-                raise EnergyError(
-                    f"Site '{name}' of Gaussian units needs an energy that grows as the square of "
-                    "its states, or it has no integral. Try pyro.factor('energy', "
-                    "-0.5 * (v - b).square().sum(-1) + …)."
-                )
-            change = change - bend * step
-        size = max(float(here.abs().max()), float(change.abs().max()), 1e-30)
-        if float(change.abs().max()) > TOLERANCE.get(here.dtype, 1e-2) * max(size, 1.0):
-            raise EnergyError(
-                f"Site '{name}' interacts with itself: its conditional is not that of independent "
-                f"{type(layer).__name__} units. Try an energy that is "
-                f"{'quadratic in each unit' if layer.quadratic else 'linear in its states'} given "
-                "the other layers, two layers in its place, or SingleSite / Langevin moves."
-            )
-
-    def _bend(self, name: str, points: dict[str, Tensor]) -> Tensor:
-        """The second derivative along each unit, where it is diagonal."""
-        slope, moved = self._slope(points, name, graph=True)
-        return _slopes(slope.sum(), {name: moved[name]}, create_graph=False)[name]
-
-    def _edges(self, name: str, points: dict[str, Tensor]) -> frozenset[str]:
-        """The other layers that the slope depends on."""
-        slope, moved = self._slope(points, name, graph=True)
-        others = {n: moved[n] for n in self.layers if n != name}
-        if not others:
-            return frozenset()
-        probe = (slope * torch.randn_like(slope)).sum()
-        mixed = _slopes(probe, others, create_graph=False)
-        return frozenset(n for n, value in mixed.items() if bool((value != 0).any()))

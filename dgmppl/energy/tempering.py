@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dgmppl.energy.field import by_row
 from dgmppl.energy.gibbs import BlockGibbs
 from dgmppl.energy.machine import Machine, Sampler, States
 
@@ -79,6 +80,6 @@ class ParallelTempering:
 
 
 def _swapped(value: Tensor, a: slice, b: slice, taken: Tensor) -> Tensor:
-    rows = taken.reshape(-1, *[1] * (value.dim() - 1))
+    rows = by_row(taken, value)
     one, two = torch.where(rows, value[b], value[a]), torch.where(rows, value[a], value[b])
     return torch.cat([value[: a.start], one, two, value[b.stop :]])

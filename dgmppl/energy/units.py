@@ -40,6 +40,9 @@ class Units(ABC):
     #: What values a unit may take, in words.
     values = ""
 
+    #: What to try where data have others.
+    cure = "Try other units."
+
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"Expected at least one unit, got {self.size}. Try 1.")
@@ -119,6 +122,7 @@ class Binary(Units):
     """
 
     values = "0 or 1"
+    cure = "Try load(…, pixels=DynamicBinarisation()), or Gaussian units for grey values."
 
     def base_measure(self) -> TorchDistribution:
         """Draws fair coins."""
@@ -222,6 +226,7 @@ class Categorical(Units):
     classes: int = 2
 
     values = "one-hot rows"
+    cure = "Try torch.nn.functional.one_hot(labels, classes)."
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -367,6 +372,7 @@ class Counts(Units):
     longest: int = 1000
 
     values = "whole numbers from 0, with at most `longest` in all"
+    cure = "Try counts of words, and Counts(…, longest=…) of the longest document."
 
     def base_measure(self) -> TorchDistribution:
         """Draws documents of the greatest length, every word alike."""

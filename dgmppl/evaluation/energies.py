@@ -1,37 +1,30 @@
-"""log p(x) and draws of programs that are written as an energy."""
+"""log p(x) of programs that are written as an energy."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from pyro.distributions import Unit
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
 from dgmppl.energy import (
     AnnealedPath,
-    BlockGibbs,
     Counts,
     EnergyError,
-    Langevin,
     LogPartition,
     Machine,
     MeanField,
-    Sampler,
     States,
     exact_log_partition,
     machine_of,
 )
 from dgmppl.evaluation.annealing import Annealing
-from dgmppl.handlers.clamp import Clamp
 from dgmppl.objectives.contrastive import clamped
-from dgmppl.sites import base_distribution
-from dgmppl.traces import isolated, sample_sites, trace
 
-__all__ = ["draw_machine", "energy_evidence", "log_partition"]
+__all__ = ["energy_evidence", "log_partition"]
 
 MEAN_FIELD = MeanField(200, damping=0.1, tolerance=1e-5)
 
@@ -136,63 +129,3 @@ class _LogZ:
         self.last = self.known[keys[-1]]
         like = next(iter(data.values()))
         return like.new_tensor([self.known[key].value for key in keys])
-
-
-@torch.no_grad()
-def draw_machine(
-    program: nn.Module,
-    n: int,
-    x: Any,
-    given: Mapping[str, Tensor],
-    *,
-    means: bool,
-    sweeps: int,
-) -> dict[str, Tensor]:
-    """States of chains that were cooled for half of their sweeps.
-
-    Arguments:
-        program: The program.
-        n: How many chains.
-        x: A batch, for programs that need one, or `None`.
-        given: Layer → states that are held; where they are NaN they are drawn.
-        means: Whether observed layers are their means given the others.
-        sweeps: Of block Gibbs, or of Langevin moves where an energy is any function of its units.
-    """
-    machine = machine_of(program, x)
-    unknown = [name for name in given if name not in machine.layers]
-    if unknown:
-        raise ValueError(f"Expected given sites of {[*machine.layers]}, got '{unknown[0]}'.")
-    holes = {name: value.isnan() for name, value in given.items()}
-    held = [name for name, hole in holes.items() if not hole.any()]
-    states = machine.initial(n)
-
-    def clamp(states: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {
-            k: torch.where(holes[k], v, given[k].to(v)) if k in given else v
-            for k, v in states.items()
-        }
-
-    states = clamp(states)
-    free = any(layer.free for layer in machine.layers.values())
-    sampler: Sampler = Langevin() if free else BlockGibbs()
-    cooling = max(1, sweeps // 2)
-    for i in range(sweeps):
-        states = clamp(sampler(machine, states, held=held, power=min((i + 1) / cooling, 1.0)))
-    if means:
-        shown = [k for k in machine.visible if k not in held and not machine.layers[k].free]
-        for name in shown:
-            states[name] = machine.layers[name].mean(machine.fields(states, [name])[name])
-        states = clamp(states)
-    return states | _below(program, n, x, states)
-
-
-def _below(program: nn.Module, n: int, x: Any, states: States) -> dict[str, Tensor]:
-    """What the model draws from the layers' states: an energy may be the prior of other sites."""
-    model: Any = program.model
-    with isolated(program):
-        sites = sample_sites(trace(model, x, n, handlers=(Clamp(states),)))
-    return {
-        name: site["value"]
-        for name, site in sites.items()
-        if name not in states and not isinstance(base_distribution(site["fn"]), Unit)
-    }

@@ -61,19 +61,21 @@ class Evidence:
     @property
     def mean(self) -> float:
         """Nats a datum, averaged over the data."""
-        return float(self._known().double().mean())
+        return float(self.known.double().mean())
 
     @property
     def mean_error(self) -> float:
         """Standard error of `mean` for the population that the data come from, in nats."""
-        value = self._known().double()
+        value = self.known.double()
         if len(value) < 2:
             assert self.standard_error is not None
             return float(self.standard_error.double().mean())
         shared = self.log_partition.standard_error if self.log_partition else 0.0
         return math.hypot(float(value.std() / math.sqrt(len(value))), shared)
 
-    def _known(self) -> Tensor:
+    @property
+    def known(self) -> Tensor:
+        """The values; raises NoDensityError with the reason where they are unavailable."""
         if self.value is None:
             raise NoDensityError(self.reason)
         return self.value

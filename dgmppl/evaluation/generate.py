@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dgmppl.evaluation.energies import draw_machine
+from dgmppl.evaluation.draw_machine import draw_machine
 from dgmppl.handlers import Redraw, Replay
 from dgmppl.program import guide_of
 from dgmppl.randomness import seeded

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dgmppl.energy import Counts
 from dgmppl.evaluation.annealing import Annealing
 from dgmppl.evaluation.evidence import evidence
 from dgmppl.evaluation.measure import Measure
@@ -33,9 +34,9 @@ def perplexity(
         NoDensityError: If log p is unavailable, with the cure.
     """
     found = evidence(program, counts, annealing=annealing)
-    lengths = counts.sum(1).double()
-    orders = (lengths + 1).lgamma() - (counts.double() + 1).lgamma().sum(1)
-    return _measure("perplexity", found._known().double() - orders, lengths)
+    words = counts.double()
+    orders = Counts(words.shape[1]).log_base(words)
+    return _measure("perplexity", found.known.double() - orders, words.sum(1))
 
 
 def unigram_perplexity(train: Tensor, counts: Tensor) -> Measure:

@@ -78,7 +78,7 @@ class NoiseContrastive(ScoreMatching):
         """The model, and log Z beside it."""
         return (Phase(("model", "baseline"), self.loss),)
 
-    def state(self, binding: Binding, x: Any) -> nn.Module:  # type: ignore[override]
+    def state(self, binding: Binding, x: Any) -> nn.Module:
         """The noise and log Z."""
         super().state(binding, x)
         return NoiseMoments(clamped(binding, x), self.spread)

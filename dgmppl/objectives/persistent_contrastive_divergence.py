@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dgmppl.binding import Binding
 from dgmppl.energy import BlockGibbs, Chains, Machine, Sampler, States, machine_of
+from dgmppl.energy.field import by_row
 from dgmppl.objectives.contrastive import Contrastive, clamped
 from dgmppl.objectives.objective import Progress
 
@@ -69,7 +70,7 @@ class PersistentContrastiveDivergence(Contrastive):
             anew = machine.initial(self._rows)
             chosen = torch.rand(self._rows, device=next(iter(anew.values())).device)
             moved = {
-                n: torch.where(_rows(chosen < self.restart, value), anew[n], value)
+                n: torch.where(by_row(chosen < self.restart, value), anew[n], value)
                 for n, value in moved.items()
             }
         for _ in range(self.steps):
@@ -81,7 +82,3 @@ class PersistentContrastiveDivergence(Contrastive):
     def formula(self) -> str:
         """The difference of expectations."""
         return f"E_data[−E] − E_{self.num_chains} chains[−E]"
-
-
-def _rows(chosen: Tensor, value: Tensor) -> Tensor:
-    return chosen.reshape(-1, *[1] * (value.dim() - 1))

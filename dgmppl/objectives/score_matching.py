@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dgmppl.binding import Binding
 from dgmppl.energy import EnergyError, machine_of
@@ -53,7 +53,7 @@ class ScoreMatching(Objective):
         """Units that the data give."""
         refuse_without_units(binding, type(self).__name__)
 
-    def state(self, binding: Binding, x: Any) -> None:
+    def state(self, binding: Binding, x: Any) -> nn.Module | None:
         """Looks at the energy: real visible units, and hidden ones that can be summed."""
         machine = machine_of(binding.program, x)
         data = clamped(binding, x)
@@ -69,6 +69,7 @@ class ScoreMatching(Objective):
                 f"ScoreMatching needs hidden layers that are independent of each other given the "
                 f"data; of {hidden} some interact. Try VariationalMaximumLikelihood()."
             )
+        return None
 
     def loss(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """The divergence, of all visible layers together."""

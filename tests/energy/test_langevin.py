@@ -8,7 +8,7 @@ from typing import Any
 import pyro
 import pytest
 import torch
-from small_machines import made, states_of
+from small_machines import hidden_chi_square, hidden_of_gaussian, made
 from torch import Tensor, nn
 
 import dgmppl
@@ -67,17 +67,12 @@ def test_moves_keep_the_distribution(sampler: Any) -> None:
 def test_they_move_gaussian_units_and_draw_the_others() -> None:
     """A Gaussian machine by HMC has the hidden units of the exact one."""
     program, machine = made("gaussian")
-    hidden = states_of(program.layers[1])[0]
-    empty = {"v": torch.zeros(16, 2, dtype=torch.float64), "h1": hidden}
-    with torch.no_grad():
-        p = machine.marginal(empty, ["v"]).softmax(0)
+    p = hidden_of_gaussian(program, machine)[1]
     torch.manual_seed(0)
     states: Any = machine.initial(4000)
     for _ in range(60):
         states = HMC(0.3, leapfrog=5)(machine, states)
-    counts = (states["h1"] @ torch.tensor([1.0, 2, 4, 8]).double()).long().bincount(minlength=16)
-    value = float(((counts - 4000 * p).square() / (4000 * p)).sum())
-    assert value < 15 + 5 * math.sqrt(30)
+    assert hidden_chi_square(states["h1"], p) < 15 + 5 * math.sqrt(30)
     with pytest.raises(EnergyError, match="layer of Real or Gaussian units"):
         HMC()(made("binary")[1], made("binary")[1].initial(2))
 

@@ -7,7 +7,15 @@ from typing import Any
 import pyro
 import pytest
 import torch
-from small_machines import MACHINES, Chain, joint, made, states_of
+from small_machines import (
+    MACHINES,
+    Chain,
+    hidden_chi_square,
+    hidden_of_gaussian,
+    joint,
+    made,
+    states_of,
+)
 from torch import Tensor
 
 import dgmppl
@@ -141,18 +149,13 @@ def test_gibbs_leaves_the_distribution_as_it_is(name: str, power: float) -> None
 
 def test_gibbs_of_gaussian_units_leaves_the_hidden_ones_as_they_are() -> None:
     program, machine = made("gaussian")
-    hidden = states_of(program.layers[1])[0]
-    empty = {"v": torch.zeros(16, 2, dtype=torch.float64), "h1": hidden}
-    with torch.no_grad():
-        p = machine.marginal(empty, ["v"]).softmax(0)
+    hidden, p = hidden_of_gaussian(program, machine)
     torch.manual_seed(1)
     start = torch.multinomial(p, 100_000, replacement=True)
     states = {"v": torch.zeros(100_000, 2, dtype=torch.float64), "h1": hidden[start]}
     states = BlockGibbs()(machine, states, held=("h1",))  # draws v
     moved = BlockGibbs(2)(machine, states)["h1"]
-    counts = (moved @ torch.tensor([1.0, 2, 4, 8]).double()).long().bincount(minlength=16)
-    value = ((counts - 100_000 * p).square() / (100_000 * p)).sum()
-    assert abs(float(value) - 15) < 4 * 30**0.5
+    assert abs(hidden_chi_square(moved, p) - 15) < 4 * 30**0.5
 
 
 class Lateral(dgmppl.Program):
