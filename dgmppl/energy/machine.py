@@ -165,8 +165,8 @@ class Machine:
             fits = layer.fits(value).expand_as(value)
             if not fits.all():
                 raise ValueError(
-                    f"Expected {layer.values} at site '{name}' of {type(layer).__name__} units, got "
-                    f"{float(value[~fits][0]):.4g}. {layer.cure}"
+                    f"Expected {layer.values} at site '{name}' of {type(layer).__name__} units, "
+                    f"got {float(value[~fits][0]):.4g}. {layer.cure}"
                 )
 
     def _start(self, value: Tensor, name: str) -> Tensor:
