@@ -11,6 +11,8 @@ Batches come in one order for all contenders, and go on where the last `run` end
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import re
@@ -39,6 +41,16 @@ def resident(field: str) -> float | None:
     return int(found[1]) / 1024 if found else None
 
 
+def _returned() -> float | None:
+    """Mebibytes of this process once freed memory, of imports say, is the system's again."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # glibc's alone
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    with suppress(OSError):  # the largest size so far counts from here on
+        Path("/proc/self/clear_refs").write_text("5")
+    return resident("VmRSS")
+
+
 class Child:
     """What the process holds between commands."""
 
@@ -51,7 +63,7 @@ class Child:
         pyro.set_rng_seed(seed)  # of PyTorch and NumPy
         with suppress(ImportError):  # `make` says what is missing
             import_module((CONTENDERS | PARTS)[contender].imports)
-        self.before = resident("VmRSS")
+        self.before = _returned()
 
     def make(self, _: int) -> dict[str, Any]:
         """The step at the initial parameters."""
