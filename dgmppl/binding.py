@@ -75,6 +75,11 @@ class Site:
     discrete: bool = False
     implicit_guide: bool = False
 
+    @property
+    def factor(self) -> bool:
+        """Whether it is a `pyro.factor`, which has no value."""
+        return self.distribution == "Unit"
+
 
 @dataclass(frozen=True)
 class Binding:

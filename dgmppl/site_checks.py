@@ -58,12 +58,12 @@ def explain(part: str, x: Any) -> Iterator[None]:
 def check_names(model: Mapping[str, Any], guide: Mapping[str, Any], *, has_guide: bool) -> None:
     """The guide draws exactly the model's latent sites.
 
-    Of a program that has no density anyway it may draw some only.
+    Of a program that has no density anyway it may draw some only, and of an energy's layers.
     """
     whole = all(site_kind(site) is not Kind.IMPLICIT for site in model.values())
     latents = [n for n, s in model.items() if not s["is_observed"] and s["type"] == "sample"]
     drawn = list(guide)
-    missing = [n for n in latents if n not in drawn]
+    missing = [n for n in latents if n not in drawn and site_kind(model[n]) is not Kind.ENERGY]
     if has_guide and whole and missing:
         raise ProgramError(
             f"The guide misses the latent site '{missing[0]}' (it draws {drawn}). Try adding "

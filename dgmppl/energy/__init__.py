@@ -11,6 +11,7 @@ from dgmppl.energy.machine import EnergyError, Machine, Sampler, States
 from dgmppl.energy.mean_field import MeanField, Means
 from dgmppl.energy.pseudo_likelihood import pseudo_likelihood, reconstruction
 from dgmppl.energy.survey import machine_of
+from dgmppl.energy.sweeps import Sweeps
 from dgmppl.energy.tempering import ParallelTempering
 from dgmppl.energy.units import Binary, Categorical, Counts, Gaussian, Real, Spins, Units
 
@@ -36,6 +37,7 @@ __all__ = [
     "SingleSite",
     "Spins",
     "States",
+    "Sweeps",
     "Units",
     "colour",
     "exact_log_partition",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from dgmppl.energy.field import Field
 from dgmppl.energy.machine import EnergyError, Machine, States
+from dgmppl.lowering import Compile, Graphs, backends_for
 from dgmppl.mean_weight import log_mean_weight
 
 __all__ = ["AnnealedPath", "LogPartition"]
@@ -94,47 +96,69 @@ class AnnealedPath:
         return cls(machine, base, summed, start)
 
     @torch.no_grad()
-    def forward(self, powers: Sequence[float], chains: int) -> tuple[LogPartition, States]:
+    def forward(
+        self, powers: Sequence[float], chains: int, *, compile: Compile = "auto"
+    ) -> tuple[LogPartition, States]:
         """log Z from below, and the chains' last states.
 
         Arguments:
             powers: β from 0 to 1.
             chains: How many.
+            compile: Whether steps run as a recorded graph, as for `fit`.
         """
         states = {n: self._many(v, chains) for n, v in self.start.items()}
         for name, field in self._base(chains).items():
             states[name] = self.machine.layers[name].draw(field)
+        steps = [*itertools.pairwise(powers)]
         log_w = self._log_base(chains)
-        for low, high in itertools.pairwise(powers):
-            rest, fields = self.machine.emptied(states, self.summed)
-            log_w = log_w + self._log_p(states, fields, rest, high)
-            log_w = log_w - self._log_p(states, fields, rest, low)
-            self._move(states, fields, high)
+        states, log_w = self._along(steps, states, log_w, compile, backwards=False)
         return _estimate(log_w, "estimate from below"), states
 
     @torch.no_grad()
-    def backward(self, powers: Sequence[float], states: States) -> LogPartition:
+    def backward(
+        self, powers: Sequence[float], states: States, *, compile: Compile = "auto"
+    ) -> LogPartition:
         """log Z from above, by chains from draws of the machine back to the base (reverse AIS).
 
         Arguments:
             powers: β from 0 to 1.
             states: Draws of the machine; where they are not exact, no more than that is claimed.
+            compile: As of `forward`.
         """
-        number = len(next(iter(states.values())))
-        states = dict(states)
-        log_w = self._log_base(number)
+        log_w = self._log_base(len(next(iter(states.values()))))
         steps = [*itertools.pairwise(powers)][::-1]
-        for i, (low, high) in enumerate(steps):
-            rest, fields = self.machine.emptied(states, self.summed)
-            log_w = log_w + self._log_p(states, fields, rest, high)
-            log_w = log_w - self._log_p(states, fields, rest, low)
-            if i < len(steps) - 1:
-                self._move(states, fields, low, backwards=True)
+        log_w = self._along(steps, states, log_w, compile, backwards=True)[1]
         found = _estimate(-log_w, "estimate from above")
         return replace(found, value=-found.value)
 
+    def _along(
+        self,
+        powers: Sequence[tuple[float, float]],
+        states: States,
+        log_w: Tensor,
+        compile: Compile,
+        *,
+        backwards: bool,
+    ) -> tuple[States, Tensor]:
+        """The chains' states and weights after all steps."""
+        backends = backends_for(compile, len(powers))
+        step = partial(self._step, backwards=backwards)
+        run = Graphs(step, [self.machine.program], backends, strict=compile != "auto")
+        for low, high in powers:
+            states, log_w = run(states, log_w, *log_w.new_tensor([low, high]))
+        return states, log_w
+
+    def _step(
+        self, states: States, log_w: Tensor, low: Tensor, high: Tensor, *, backwards: bool
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """From one power to the next: the weight's factor, then a move."""
+        rest, fields = self.machine.emptied(states, self.summed)
+        log_w = log_w + self._log_p(states, fields, rest, high)
+        log_w = log_w - self._log_p(states, fields, rest, low)
+        return self._moved(states, fields, low if backwards else high, backwards=backwards), log_w
+
     def _log_p(
-        self, states: States, fields: Mapping[str, Field], rest: Tensor, power: float
+        self, states: States, fields: Mapping[str, Field], rest: Tensor, power: Tensor
     ) -> Tensor:
         """log of the weight at a power with the summed layers summed out, `[C]`."""
         total = power * rest
@@ -148,16 +172,16 @@ class AnnealedPath:
             total = total + (1 - power) * term.flatten(1).sum(1)
         return total
 
-    def _move(
+    def _moved(
         self,
-        states: dict[str, Tensor],
+        states: States,
         fields: Mapping[str, Field],
-        power: float,
+        power: Tensor,
         *,
-        backwards: bool = False,
-    ) -> None:
+        backwards: bool,
+    ) -> dict[str, Tensor]:
         """One sweep that leaves p_β as it is; backwards with the kept layers in opposite order."""
-        layers = self.machine.layers
+        layers, states = self.machine.layers, dict(states)
         for name in self.summed:
             states[name] = layers[name].draw(fields[name].tempered(power))
         groups = self.machine.blocks_of([*self.base])
@@ -165,6 +189,7 @@ class AnnealedPath:
             felt = self.machine.fields(states, group, power=power)
             for name in group:
                 states[name] = layers[name].draw(_mixed(felt[name], self.base[name], power))
+        return states
 
     def _base(self, chains: int) -> dict[str, Field]:
         return {
@@ -200,7 +225,7 @@ def _moments(machine: Machine, name: str, state: Tensor, data: Tensor | None) ->
     return Field(layer.field_of(data), state, precision)
 
 
-def _mixed(field: Field, base: Field, power: float) -> Field:
+def _mixed(field: Field, base: Field, power: Tensor) -> Field:
     """A field, already times its power, and the rest of the base."""
     linear = field.linear + (1 - power) * base.linear
     if field.curvature is None or base.curvature is None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dgmppl.data import map_tensors
 from dgmppl.energy.machine import Machine, States
 from dgmppl.energy.units import Binary, Spins
 
@@ -14,7 +15,9 @@ __all__ = ["pseudo_likelihood", "reconstruction"]
 
 
 @torch.no_grad()
-def pseudo_likelihood(machine: Machine, data: States, x: Any = None) -> Tensor:
+def pseudo_likelihood(
+    machine: Machine, data: States, x: Any = None, *, rows: int | None = None
+) -> Tensor:
     """Σ_i log p(v_i | other visible units), hidden layers summed out: nats a datum, a scalar.
 
     One unit of each layer is drawn for each datum and stands for all of them. Layers that are
@@ -24,6 +27,7 @@ def pseudo_likelihood(machine: Machine, data: States, x: Any = None) -> Tensor:
         machine: The energy; its hidden layers are independent of each other.
         data: Observed layer → states `[B, *event]`.
         x: The batch, for conditions.
+        rows: How many of the data units are flipped in; all unless told.
 
     References:
         Statistical Analysis of Non-Lattice Data, Julian Besag, 1975.
@@ -34,16 +38,21 @@ def pseudo_likelihood(machine: Machine, data: States, x: Any = None) -> Tensor:
     flipped = [n for n in data if isinstance(machine.layers[n], Binary | Spins)]
     total = torch.zeros(())
     if flipped:
-        here = machine.marginal(states, hidden, x)
+        # of all data: in a training step it is known already
+        here = machine.marginal(states, hidden, x)[:rows]
+        states, x = map_tensors(lambda t: t[:rows], (states, x))
     for name in flipped:
-        value = data[name]
+        value = states[name]
         unit = torch.randint(value.shape[1], (len(value), 1), device=value.device)
         old = value.gather(1, unit)
         new = 1 - old if isinstance(machine.layers[name], Binary) else -old
         there = machine.marginal({**states, name: value.scatter(1, unit, new)}, hidden, x)
         total = total + value.shape[1] * torch.nn.functional.logsigmoid(here - there).mean()
     others = [n for n in data if n not in flipped]
-    return total + reconstruction(machine, data, others, x) if others else total
+    if others:
+        shown = {n: states[n] for n in data}
+        total = total + reconstruction(machine, shown, others, x)
+    return total
 
 
 @torch.no_grad()

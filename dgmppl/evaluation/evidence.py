@@ -155,7 +155,8 @@ def evidence(
         first = next(iter(batches(data, min(rows, 128), device=device))).x
         binding = bind(program, first)
         if any(site.kind is Kind.ENERGY for site in binding.sites.values()):
-            return _of_energy(binding, stream_of(data, rows // 16, device, seed), annealing)
+            stream = stream_of(data, rows // 16, device, seed)
+            return _of_energy(binding, stream, annealing, num_particles, compile)
         try:
             # chains from the prior need no guide
             guided = [s.name for s in binding.latents if s.implicit_guide and annealing]
@@ -190,14 +191,23 @@ def evidence(
     return Evidence(value, spread, "lower bound", num_particles)
 
 
-def _of_energy(binding: Binding, stream: Iterator[Batch], annealing: Annealing | None) -> Evidence:
+def _of_energy(
+    binding: Binding,
+    stream: Iterator[Batch],
+    annealing: Annealing | None,
+    particles: int,
+    compile: Compile,
+) -> Evidence:
     """The log-factor, summed over hidden layers, less log Z."""
+    inputs = (b.x for b in stream)
     try:
-        value, log_z, kind = energy_evidence(binding, (b.x for b in stream), annealing)
+        value, spread, log_z, kind = energy_evidence(
+            binding, inputs, annealing, particles, compile
+        )
     except ProgramError as error:
         return Evidence(None, None, "unavailable", reason=str(error))
-    spread = torch.full_like(value, log_z.standard_error)
-    return Evidence(value.cpu(), spread.cpu(), kind, log_partition=log_z)
+    draws = particles if binding.draws else 0
+    return Evidence(value.cpu(), spread.cpu(), kind, draws, log_partition=log_z)
 
 
 def stream_of(

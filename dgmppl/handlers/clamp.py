@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyro.poutine.messenger import Messenger
-from torch import Tensor
+from torch import Tensor, zeros
 
-__all__ = ["Clamp"]
+__all__ = ["Clamp", "Undrawn"]
 
 
 class Clamp(Messenger):
@@ -26,3 +26,11 @@ class Clamp(Messenger):
         if msg["name"] in self.values:
             msg["value"] = self.values[msg["name"]]
             msg["is_observed"] = True
+
+
+class Undrawn(Messenger):
+    """Sets layers of units that nothing gives to 0, so that no random numbers are spent on them."""
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if "units" in msg["infer"] and msg["value"] is None:
+            msg["value"] = zeros(msg["fn"].shape())

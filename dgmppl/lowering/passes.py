@@ -17,7 +17,7 @@ _LARGEST = 65_536
 
 
 def shorten(graph: fx.GraphModule) -> fx.GraphModule:
-    """Folds constants, draws standard normals directly, and removes what nobody uses.
+    """Folds constants, draws standard normals directly, and removes what is done twice or unused.
 
     Random operations stay even where nobody uses them: the stream of random numbers is the
     function's own.
@@ -28,6 +28,7 @@ def shorten(graph: fx.GraphModule) -> fx.GraphModule:
     _skip(graph)
     _fold(graph)
     _draw_directly(graph)
+    _merge(graph)
     graph.graph.eliminate_dead_code(is_impure_node=_has_effect)
     graph.delete_all_unused_submodules()
     graph.recompile()
@@ -55,9 +56,15 @@ def _skip(graph: fx.GraphModule) -> None:
             graph.graph.erase_node(node)
 
 
-def _written(graph: fx.GraphModule) -> set[fx.Node]:
-    """Nodes whose memory may be changed in place: arguments that are, and what they view."""
-    found: set[fx.Node] = set()
+def _written(graph: fx.GraphModule, *, returned: bool = False) -> set[fx.Node]:
+    """Nodes whose memory may be changed in place: arguments that are, and what they view.
+
+    Arguments:
+        graph: The graph.
+        returned: Whether results count, which the caller may change.
+    """
+    output = next(node for node in reversed(graph.graph.nodes) if node.op == "output")
+    found: set[fx.Node] = {*output.all_input_nodes} if returned else set()
     for node in reversed(graph.graph.nodes):
         op = _op(node)
         if op is None:
@@ -101,6 +108,30 @@ def _keep(graph: fx.GraphModule, node: fx.Node, known: dict[fx.Node, Tensor]) ->
         constant = graph.graph.get_attr(name)
     node.replace_all_uses_with(constant)
     known[constant] = value
+
+
+def _merge(graph: fx.GraphModule) -> None:
+    """Computes once what is computed twice from the same."""
+    written = _written(graph, returned=True)
+    first: dict[Any, fx.Node] = {}
+    for node in list(graph.graph.nodes):
+        op = _op(node)
+        fixed = written.isdisjoint((node, *node.all_input_nodes))
+        if op is None or not fixed or _has_effect(node):
+            continue
+        known = first.setdefault((op, _key(node.args), _key(dict(node.kwargs))), node)
+        if known is not node:
+            node.replace_all_uses_with(known)
+            graph.graph.erase_node(node)
+
+
+def _key(value: Any) -> Any:
+    """A structure of arguments in a form that can be looked up; 1 is not 1.0."""
+    if isinstance(value, dict):
+        return tuple((name, _key(part)) for name, part in sorted(value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(_key(part) for part in value)
+    return (type(value), value)
 
 
 def _draw_directly(graph: fx.GraphModule) -> None:

@@ -32,7 +32,9 @@ from dgmppl.objectives.relaxed import Concrete, StraightThrough
 from dgmppl.objectives.renyi import Renyi
 from dgmppl.objectives.score_function import ScoreFunction
 from dgmppl.objectives.score_matching import ScoreMatching
+from dgmppl.objectives.sparsity import Sparsity
 from dgmppl.objectives.supervised import Supervised
+from dgmppl.objectives.up_down import UpDown
 from dgmppl.objectives.variational_maximum_likelihood import VariationalMaximumLikelihood
 from dgmppl.objectives.vector_quantization import VectorQuantization
 from dgmppl.objectives.vimco import VIMCO
@@ -74,9 +76,11 @@ __all__ = [
     "ReweightedWakeSleep",
     "ScoreFunction",
     "ScoreMatching",
+    "Sparsity",
     "StickingTheLanding",
     "StraightThrough",
     "Supervised",
+    "UpDown",
     "VariationalMaximumLikelihood",
     "VectorQuantization",
     "WakeSleep",

@@ -6,17 +6,19 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding
 from dgmppl.energy import EnergyError, Machine, States, machine_of
 from dgmppl.energy.pseudo_likelihood import pseudo_likelihood
 from dgmppl.objectives.objective import Loss, Objective, ObjectiveError, Phase, Progress
+from dgmppl.objectives.recognition import recognise
 from dgmppl.sites import Kind
-from dgmppl.traces import isolated, sample_sites, trace
 
 __all__ = ["Contrastive", "clamped", "refuse_without_units"]
+
+#: One in how many data is looked at for what a step reports.
+SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Contrastive(Objective):
 
     The second term is that of log Z, which is unknown. The surrogate is the difference of the
     log-factors; hidden layers that are independent of each other are summed out of both. What is
-    reported is no likelihood but the pseudo-likelihood; of `Real` units the difference itself,
-    which is near 0 where data and draws are alike.
+    reported is no likelihood but the pseudo-likelihood, at a step that of a quarter of the batch;
+    of `Real` units the difference itself, which is near 0 where data and draws are alike.
     """
 
     measure = "pseudo-likelihood"
@@ -68,21 +70,28 @@ class Contrastive(Objective):
         machine = machine_of(binding.program, x)
         data = clamped(binding, x)
         drawn = self.negative(machine, data, x, progress)
+        gain = self.contrast(machine, data, drawn, x)
+        if any(machine.layers[n].free for n in data):
+            return Loss(-gain, gain.detach(), {})
+        some = -(-len(next(iter(data.values()))) // SHARE)
+        return Loss(-gain, self.report(machine, data, x, rows=some), {})
+
+    def contrast(self, machine: Machine, data: States, drawn: States, x: Any) -> Tensor:
+        """The log-factor at data less that at draws, means over either."""
         hidden = [n for n in machine.layers if n not in data]
         summed = max(machine.blocks_of(hidden), key=len, default=())
         above = self.positive(machine, data, x).mean()
-        below = machine.marginal(drawn, summed, self.conditions(x)).mean()
-        if any(machine.layers[n].free for n in data):
-            return Loss(below - above, (above - below).detach(), {})
-        return Loss(below - above, self.report(machine, data, x), {})
+        return above - machine.marginal(drawn, summed, self.conditions(x)).mean()
 
     def conditions(self, x: Any) -> Any:
         """The batch, where the machine's own draws stand beside its data one by one."""
         return None
 
-    def report(self, machine: Machine, data: States, x: Any) -> Tensor:
-        """What is known of the fit, nats a datum."""
-        return pseudo_likelihood(machine, data, x)
+    def report(
+        self, machine: Machine, data: States, x: Any, *, rows: int | None = None
+    ) -> Tensor:
+        """What is known of the fit, nats a datum, by some of the data."""
+        return pseudo_likelihood(machine, data, x, rows=rows)
 
     def value(self, binding: Binding, x: Any, progress: Progress) -> Tensor:
         """What is known of the fit."""
@@ -107,16 +116,13 @@ def refuse_without_units(binding: Binding, name: str) -> None:
             f"{name} needs layers of units; the program has the sites {list(binding.sites)}. Try "
             "dgmppl.units('v', Binary(784), obs=x) and pyro.factor, or ELBO()."
         )
-    if not any(layer.observed for layer in layers):
+    if not any(layer.observed or layer.in_guide for layer in layers):
         raise ObjectiveError(
             f"{name} needs a layer that the data give; of {[s.name for s in layers]} none is. Try "
-            "dgmppl.units(…, obs=x)."
+            "dgmppl.units(…, obs=x), or a guide that draws one."
         )
 
 
 def clamped(binding: Binding, x: Any) -> dict[str, Tensor]:
-    """The states of the layers that a batch gives."""
-    model: Any = binding.program.model
-    with torch.no_grad(), isolated(binding.program):
-        sites = sample_sites(trace(model, x))
-    return {n: s["value"] for n, s in sites.items() if "units" in s["infer"] and s["is_observed"]}
+    """The states of the layers that a batch gives, or that the guide draws for it."""
+    return recognise(binding, x).states

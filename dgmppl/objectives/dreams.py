@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from dgmppl.binding import Binding
 from dgmppl.data import map_tensors, missing_as_nan
 from dgmppl.draw import Draw
 from dgmppl.handlers import Redraw, Replay
+from dgmppl.handlers.clamp import Clamp
 from dgmppl.objectives.objective import ObjectiveError
 from dgmppl.program import guide_of
 from dgmppl.traces import isolated, sample_sites, trace
@@ -35,7 +36,9 @@ class Dream:
     sites: dict[str, dict[str, Any]]
 
 
-def dream(binding: Binding, x: Any, *, moving: bool = False) -> Dream:
+def dream(
+    binding: Binding, x: Any, *, moving: bool = False, given: Mapping[str, Tensor] | None = None
+) -> Dream:
     """Draws latents and data from the model, as many as a batch has, under the batch's conditions.
 
     Arguments:
@@ -43,6 +46,7 @@ def dream(binding: Binding, x: Any, *, moving: bool = False) -> Dream:
         x: A batch. What the model observes of it is replaced by draws, the rest is kept; what is
             missing stays so.
         moving: Whether gradients are kept.
+        given: Latent site → value that is held.
 
     Raises:
         ObjectiveError: If an observed value is not itself a tensor of the batch.
@@ -52,7 +56,7 @@ def dream(binding: Binding, x: Any, *, moving: bool = False) -> Dream:
         x = missing_as_nan(x)
     kept = torch.set_grad_enabled(moving and torch.is_grad_enabled())
     with kept, isolated(binding.program):
-        sites = sample_sites(trace(model, x, handlers=(Redraw(),)))
+        sites = sample_sites(trace(model, x, handlers=(Redraw(), Clamp(given or {}))))
     drawn = {n: s for n, s in sites.items() if s["infer"].get("was_observed", False)}
     found: set[str] = set()
 

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from dgmppl.energy import BlockGibbs, Machine, Sampler, States, machine_of
+from dgmppl.energy import BlockGibbs, Machine, Sampler, States, Sweeps, machine_of
 from dgmppl.posterior.arviz_versions import Container, container
 from dgmppl.randomness import seeded
 from dgmppl.traces import evaluating
@@ -66,11 +66,12 @@ def machine_chains(
         machine = machine_of(program, x)
         rows = num_chains * getattr(sampler, "replicas", 1)
         states: States = machine.initial(rows) if start is None else start
+        move = Sweeps(machine, sampler, num_warmup + num_samples)
         for _ in range(num_warmup):
-            states = sampler(machine, states)
+            states = move(states)
         kept: dict[str, list[Tensor]] = {}
         for _ in range(num_samples):
-            states = sampler(machine, states)
+            states = move(states)
             for name, value in _shown(machine, states, num_chains).items():
                 kept.setdefault(name, []).append(value.cpu())
     data = {name: torch.stack(values, 1).numpy() for name, values in kept.items()}
