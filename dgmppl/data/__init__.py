@@ -8,7 +8,14 @@ from dgmppl.data.loaders import LoaderData
 from dgmppl.data.minibatches import Batch, batches, count_batches
 from dgmppl.data.missing import missing_as_nan
 from dgmppl.data.named import load, names
-from dgmppl.data.nested import Tensors, batch_length, first_tensor, map_tensors, to_device
+from dgmppl.data.nested import (
+    Tensors,
+    batch_length,
+    first_tensor,
+    map_tensors,
+    repeat_rows,
+    to_device,
+)
 from dgmppl.data.part import Part
 from dgmppl.data.pixels import (
     Dequantisation,
@@ -52,6 +59,7 @@ __all__ = [
     "names",
     "outlines",
     "renderings",
+    "repeat_rows",
     "ring_centres",
     "shown",
     "stacked",

@@ -15,6 +15,7 @@ __all__ = [
     "flat_numbers",
     "map_tensors",
     "named_tensors",
+    "repeat_rows",
     "to_device",
 ]
 
@@ -161,3 +162,14 @@ def to_device(x: Any, device: torch.device | str | None) -> Any:
     if device is None:
         return x
     return map_tensors(lambda tensor: tensor.to(device, non_blocking=True), x)
+
+
+def repeat_rows(x: Any, times: int) -> Any:
+    """A batch one after itself, several times.
+
+    Example:
+        >>> import torch
+        >>> repeat_rows({"x": torch.zeros(3, 2)}, 4)["x"].shape
+        torch.Size([12, 2])
+    """
+    return map_tensors(lambda t: t.repeat(times, *[1] * (t.dim() - 1)), x)

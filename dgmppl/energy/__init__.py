@@ -4,6 +4,7 @@ from dgmppl.energy.annealing import AnnealedPath, LogPartition
 from dgmppl.energy.chains import Chains
 from dgmppl.energy.colouring import colour
 from dgmppl.energy.exact import exact_log_partition
+from dgmppl.energy.fast_weights import FastChains, FastWeights
 from dgmppl.energy.field import Field
 from dgmppl.energy.gibbs import BlockGibbs, SingleSite
 from dgmppl.energy.langevin import HMC, Langevin
@@ -24,6 +25,8 @@ __all__ = [
     "Chains",
     "Counts",
     "EnergyError",
+    "FastChains",
+    "FastWeights",
     "Field",
     "Gaussian",
     "Langevin",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -106,12 +106,12 @@ class AnnealedPath:
             chains: How many.
             compile: Whether steps run as a recorded graph, as for `fit`.
         """
-        states = {n: self._many(v, chains) for n, v in self.start.items()}
+        drawn = {n: self._many(v, chains) for n, v in self.start.items()}
         for name, field in self._base(chains).items():
-            states[name] = self.machine.layers[name].draw(field)
+            drawn[name] = self.machine.layers[name].draw(field)
         steps = [*itertools.pairwise(powers)]
         log_w = self._log_base(chains)
-        states, log_w = self._along(steps, states, log_w, compile, backwards=False)
+        states, log_w = self._along(steps, drawn, log_w, compile, backwards=False)
         return _estimate(log_w, "estimate from below"), states
 
     @torch.no_grad()
@@ -130,6 +130,36 @@ class AnnealedPath:
         log_w = self._along(steps, states, log_w, compile, backwards=True)[1]
         found = _estimate(-log_w, "estimate from above")
         return replace(found, value=-found.value)
+
+    @torch.no_grad()
+    def ends_at(
+        self, powers: Sequence[float], states: States, *, compile: Compile = "auto"
+    ) -> Tensor:
+        """log of weights whose mean is the probability that annealed chains end there, `[N]`.
+
+        What annealing draws has a density of its own, near the machine's where there are many
+        powers. A chain that goes back from each state weighs it without bias (RAISE).
+
+        Arguments:
+            powers: β from 0 to 1.
+            states: Kept layer → states `[N, *event]`.
+            compile: As of `forward`.
+
+        References:
+            Accurate and Conservative Estimates of MRF Log-Likelihood Using Reverse Annealing, Yuri
+            Burda, Roger Grosse, Ruslan Salakhutdinov, 2014. https://arxiv.org/abs/1412.8566
+        """
+        first = next(iter(states.values()))
+        whole = {n: self._many(v, len(first)) for n, v in self.start.items()} | dict(states)
+        one = first.new_ones(())
+        rest, fields = self.machine.emptied(whole, self.summed)
+        end = self._log_p(whole, fields, rest, one)
+        for name, state in states.items():
+            end = end + self.machine.layers[name].log_base(state)
+        begun = self._moved(whole, fields, one, backwards=True)
+        steps = [*itertools.pairwise(powers)][::-1]
+        base = self._log_base(len(first))
+        return end - self._along(steps, begun, base, compile, backwards=True)[1]
 
     def _along(
         self,

@@ -1,6 +1,6 @@
 """What a learned program is worth: evidence, draws, imputations, distances from data."""
 
-from dgmppl.evaluation.annealing import Annealing
+from dgmppl.evaluation.annealing import Annealing, ReverseAnnealing
 from dgmppl.evaluation.bits import bits_per_dim
 from dgmppl.evaluation.classifier import Classifier, learn_classifier
 from dgmppl.evaluation.classifier_test import classifier_two_sample_test
@@ -29,6 +29,7 @@ __all__ = [
     "Imputation",
     "Measure",
     "Modes",
+    "ReverseAnnealing",
     "bits_per_dim",
     "chamfer_distance",
     "class_coverage",

@@ -14,7 +14,7 @@ from dgmppl.posterior.log_joint import LogJoint, log_joint
 from dgmppl.posterior.source import hold
 from dgmppl.site_checks import ProgramError
 
-__all__ = ["Annealing", "annealed"]
+__all__ = ["Annealing", "ReverseAnnealing", "annealed"]
 
 Free = dict[str, Tensor]
 
@@ -62,6 +62,19 @@ class Annealing:
 
     def __str__(self) -> str:
         return f"annealing in {self.steps} steps of {self.leapfrog} leapfrogs, {self.chains} chains"
+
+
+@dataclass(frozen=True)
+class ReverseAnnealing(Annealing):
+    """For programs written as an energy: chains that go back from each datum (RAISE).
+
+    `Annealing` finds log Z too low on average and so log p(x) too high; this finds log p(x) too low
+    on average, as far as annealing draws from the machine. Where both agree, both are right.
+
+    References:
+        Accurate and Conservative Estimates of MRF Log-Likelihood Using Reverse Annealing, Yuri
+        Burda, Roger Grosse, Ruslan Salakhutdinov, 2014. https://arxiv.org/abs/1412.8566
+    """
 
 
 def annealed(program: nn.Module, x: Any, annealing: Annealing) -> tuple[Tensor, Tensor]:

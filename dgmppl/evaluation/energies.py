@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding, bind
-from dgmppl.data import batch_length, map_tensors
+from dgmppl.data import batch_length, repeat_rows
 from dgmppl.energy import (
     AnnealedPath,
     Counts,
@@ -88,8 +88,9 @@ def energy_evidence(
     Layers that are independent of each other given the known ones are summed out. A guide's layers
     are drawn and weighed; without one the mean-field bound stands for layers that interact.
     """
-    values, errors, known = [], [], _LogZ(binding.program, annealing, compile)
-    kind = ""
+    values: list[Tensor] = []
+    errors: list[Tensor] = []
+    known, kind = _LogZ(binding.program, annealing, compile), ""
     for x in batches:
         machine = machine_of(binding.program, x)
         if not values:
@@ -149,7 +150,7 @@ def _weights(binding: Binding, machine: Machine, x: Any, particles: int) -> Iter
     most = max(1, ROWS // rows)
     for first in range(0, particles, most):
         number = min(most, particles - first)
-        many = map_tensors(lambda t, k=number: t.repeat(k, *[1] * (t.dim() - 1)), x)
+        many = repeat_rows(x, number)
         yield recognise(binding, many).log_weight(machine, many).unflatten(0, (number, rows))
 
 

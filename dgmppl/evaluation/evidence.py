@@ -16,9 +16,10 @@ from dgmppl.binding import Binding, bind
 from dgmppl.data import Batch, as_data, batches, count_batches
 from dgmppl.energy import LogPartition
 from dgmppl.enumeration import check_enumerable, enumerate_latents
-from dgmppl.evaluation.annealing import Annealing, annealed
+from dgmppl.evaluation.annealing import Annealing, ReverseAnnealing, annealed
 from dgmppl.evaluation.energies import energy_evidence
 from dgmppl.evaluation.observed_with_noise import ObservedWithNoise
+from dgmppl.evaluation.reverse import reverse_evidence
 from dgmppl.lowering import Compile, Graphs, backends_for
 from dgmppl.mean_weight import log_mean_weight
 from dgmppl.objectives.objective import ObjectiveError, refuse_undensified
@@ -118,7 +119,8 @@ def evidence(
             number.
         annealing: Chains from the prior in the guide's place, which need no guide: for latents that
             are numbers. Each datum then has their number of draws. For programs that are written as
-            an energy, chains from independent units to the machine, for log Z.
+            an energy, chains from independent units to the machine, for log Z; with
+            `ReverseAnnealing` chains back from each datum.
         observation_noise: Gaussian noise that implicit observed sites are given, so that they have
             a density. What comes out is a property of the noise, too, and names it.
 
@@ -201,9 +203,10 @@ def _of_energy(
     """The log-factor, summed over hidden layers, less log Z."""
     inputs = (b.x for b in stream)
     try:
-        value, spread, log_z, kind = energy_evidence(
-            binding, inputs, annealing, particles, compile
-        )
+        if isinstance(annealing, ReverseAnnealing):
+            value, spread, kind = reverse_evidence(binding, inputs, annealing, compile)
+            return Evidence(value.cpu(), spread.cpu(), kind, annealing.chains)
+        value, spread, log_z, kind = energy_evidence(binding, inputs, annealing, particles, compile)
     except ProgramError as error:
         return Evidence(None, None, "unavailable", reason=str(error))
     draws = particles if binding.draws else 0

@@ -22,7 +22,7 @@ from dgmppl.inference.checkpoint import read_checkpoint, write_atomically, write
 from dgmppl.inference.display import Display
 from dgmppl.inference.history import History
 from dgmppl.inference.interruption import Interruption
-from dgmppl.inference.ledger import Ledger
+from dgmppl.inference.ledger import Ledger, NonFiniteError
 from dgmppl.inference.player import Player
 from dgmppl.inference.processes import ALONE, Processes, running_statistics
 from dgmppl.inference.resumption import restore_state, state_of
@@ -73,6 +73,9 @@ class Learner:
                 self._save()
             with Interruption() as self.interruption:
                 self._loop()
+        except NonFiniteError as error:
+            cause = self.objective.explain(self.binding, self.state)
+            raise NonFiniteError(f"{error} {cause}".rstrip()) from None
         finally:
             self.run.history.close()
         if self.averages:

@@ -87,9 +87,7 @@ class Contrastive(Objective):
         """The batch, where the machine's own draws stand beside its data one by one."""
         return None
 
-    def report(
-        self, machine: Machine, data: States, x: Any, *, rows: int | None = None
-    ) -> Tensor:
+    def report(self, machine: Machine, data: States, x: Any, *, rows: int | None = None) -> Tensor:
         """What is known of the fit, nats a datum, by some of the data."""
         return pseudo_likelihood(machine, data, x, rows=rows)
 

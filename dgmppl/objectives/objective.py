@@ -124,6 +124,10 @@ class Objective(ABC):
         assert value is not None, "an objective's first phase knows the bound"
         return value
 
+    def explain(self, binding: Binding, state: nn.Module | None) -> str:
+        """Where a loss that is not finite comes from, as far as what is kept can tell; or ""."""
+        return ""
+
     @property
     @abstractmethod
     def formula(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +10,19 @@ import torch
 from torch import nn
 
 from dgmppl.binding import Binding
-from dgmppl.energy import BlockGibbs, Chains, Machine, Sampler, States, machine_of
+from dgmppl.energy import (
+    BlockGibbs,
+    Chains,
+    FastChains,
+    FastWeights,
+    Machine,
+    Sampler,
+    States,
+    machine_of,
+)
 from dgmppl.energy.field import by_row
 from dgmppl.objectives.contrastive import Contrastive, clamped
-from dgmppl.objectives.objective import Progress
+from dgmppl.objectives.objective import Loss, Progress
 
 __all__ = ["PersistentContrastiveDivergence"]
 
@@ -30,6 +40,7 @@ class PersistentContrastiveDivergence(Contrastive):
         sampler: A sweep: `BlockGibbs()`, `ParallelTempering()`, or `Langevin()` and `HMC()` for
             real units.
         restart: The share of chains that start anew from the base measure, at each step.
+        fast: Fast weights that the chains feel, or `None`.
 
     References:
         Training Restricted Boltzmann Machines Using Approximations to the Likelihood Gradient,
@@ -44,6 +55,7 @@ class PersistentContrastiveDivergence(Contrastive):
     num_chains: int = 100
     sampler: Sampler = field(default_factory=BlockGibbs)
     restart: float = 0.0
+    fast: FastWeights | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "num_chains"):
@@ -53,7 +65,38 @@ class PersistentContrastiveDivergence(Contrastive):
     def state(self, binding: Binding, x: Any) -> nn.Module:
         """The chains, from the first batch on."""
         super().state(binding, x)
-        return Chains(machine_of(binding.program, x), self._rows, clamped(binding, x))
+        machine, data = machine_of(binding.program, x), clamped(binding, x)
+        if self.fast is not None:
+            return FastChains(machine, self._rows, data, binding.parameters(["model"]))
+        return Chains(machine, self._rows, data)
+
+    def loss(self, binding: Binding, x: Any, progress: Progress) -> Loss:
+        """As of all contrastive objectives; then fast weights follow the same gradient."""
+        chains = progress.state
+        if self.fast is None or not isinstance(chains, FastChains):
+            return super().loss(binding, x, progress)
+        parameters = binding.parameters(["model"])
+        loss = super().loss(binding, x, progress)
+        if torch.is_grad_enabled():
+            slopes = torch.autograd.grad(
+                loss.surrogate, [*parameters.values()], retain_graph=True, materialize_grads=True
+            )
+            chains.follow(self.fast, dict(zip(parameters, slopes, strict=True)))
+        return loss
+
+    @torch.no_grad()
+    def explain(self, binding: Binding, state: nn.Module | None) -> str:
+        """The first chain without a finite energy."""
+        if not isinstance(state, Chains):
+            return ""
+        log_factor = machine_of(binding.program).log_factor(state.states())
+        lost = (~log_factor.isfinite()).nonzero().flatten().tolist()
+        if not lost:
+            return ""
+        return (
+            f"Chain {lost[0]} has an energy of {-float(log_factor[lost[0]]):.3g}, as have "
+            f"{len(lost)} of {len(log_factor)}: try a smaller step_size of its sampler."
+        )
 
     @property
     def _rows(self) -> int:
@@ -73,8 +116,10 @@ class PersistentContrastiveDivergence(Contrastive):
                 n: torch.where(by_row(chosen < self.restart, value), anew[n], value)
                 for n, value in moved.items()
             }
-        for _ in range(self.steps):
-            moved = self.sampler(machine, moved)
+        fast = chains if isinstance(chains, FastChains) else None
+        with fast.felt(machine.program) if fast else nullcontext():
+            for _ in range(self.steps):
+                moved = self.sampler(machine, moved)
         chains.keep(moved)
         return {n: value[: self.num_chains] for n, value in moved.items()}
 

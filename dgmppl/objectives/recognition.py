@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch
 from torch import Tensor
 
 from dgmppl.binding import Binding

@@ -67,6 +67,12 @@ class Sum(Objective):
         values = [weight * part.value(binding, x, progress) for weight, part in self.parts]
         return sum(values[1:], values[0])
 
+    def explain(self, binding: Binding, state: nn.Module | None) -> str:
+        """What the parts know."""
+        own = state if isinstance(state, nn.ModuleList) else [None] * len(self.parts)
+        pairs = zip(self.parts, own, strict=True)
+        return " ".join(filter(None, (part.explain(binding, kept) for (_, part), kept in pairs)))
+
     def check(self, binding: Binding) -> None:
         """Checks every part."""
         for _, part in self.parts:

@@ -47,9 +47,7 @@ class VariationalMaximumLikelihood(PersistentContrastiveDivergence):
         """The variational bound, `[B]`."""
         return self.inference(machine, data, x).bound(machine, x)
 
-    def report(
-        self, machine: Machine, data: States, x: Any, *, rows: int | None = None
-    ) -> Tensor:
+    def report(self, machine: Machine, data: States, x: Any, *, rows: int | None = None) -> Tensor:
         """log p(v | q's means), nats a datum, of all."""
         return reconstruction(machine, data, x=x, means=self.inference(machine, data, x).values)
 

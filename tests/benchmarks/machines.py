@@ -2,9 +2,9 @@
 
 A sweep of block Gibbs of 100 chains (an RBM of 784-500, a deep machine of 784-500-1000), a step of
 persistent contrastive divergence (the RBM, 100 data, 100 chains, momentum) and a step of annealed
-importance sampling (the RBM, 100 chains, 2,000 β), in alternating blocks on one thread; medians over blocks,
-their ratio to the hand-written eager one, and how many matrix products a sweep, step or β has. Then
-scikit-learn's `BernoulliRBM` and ours, on the same pictures for the same epochs.
+importance sampling (the RBM, 100 chains, 2,000 β), in alternating blocks on one thread; medians
+over blocks, their ratio to the hand-written eager one, and how many matrix products a sweep, step
+or β has. Then scikit-learn's `BernoulliRBM` and ours, on the same pictures for the same epochs.
 
     python tests/benchmarks/machines.py [--blocks 15] [--block 20]
 """
@@ -12,6 +12,7 @@ scikit-learn's `BernoulliRBM` and ours, on the same pictures for the same epochs
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -183,7 +184,7 @@ def annealing(number: int) -> Steps:
     def hand() -> float:
         v = torch.bernoulli(base.sigmoid().expand(ROWS, 784))
         log_w = start.new_zeros(ROWS)
-        for low, high in zip(betas[:-1], betas[1:], strict=True):
+        for low, high in itertools.pairwise(betas):
             up = torch.addmm(b, v, W)
             log_w += log_p(v, up, high) - log_p(v, up, low)
             h = torch.bernoulli((high * up).sigmoid())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pyro
 import pytest
 import torch
 from small_machines import Chain, joint, made, states_of
@@ -15,10 +17,16 @@ from dgmppl.energy import (
     BlockGibbs,
     Chains,
     EnergyError,
+    FastChains,
+    FastWeights,
+    Langevin,
     MeanField,
+    Real,
     exact_log_partition,
     pseudo_likelihood,
 )
+from dgmppl.inference import NonFiniteError
+from dgmppl.inference.checkpoint import read_checkpoint
 from dgmppl.objectives import (
     ELBO,
     ContrastiveDivergence,
@@ -221,3 +229,65 @@ def test_wrong_programs_are_refused() -> None:
         dgmppl.fit(rbm, grey, ContrastiveDivergence(), epochs=1, progress=False)
     with pytest.raises(ObjectiveError, match="contrastive objective"):
         dgmppl.fit(deep, x, ELBO(), epochs=1, progress=False)
+
+
+def test_fast_weights_follow_the_gradient_and_fade() -> None:
+    """After one step they are rate × gradient; with no more of it they shrink by the decay."""
+    program, _ = made("binary")
+    x, fast = data_of(program), FastWeights(rate=0.5, decay=0.8)
+    binding = dgmppl.bind(program, x)
+    objective = PersistentContrastiveDivergence(num_chains=20, fast=fast)
+    state = objective.state(binding, x)
+    assert isinstance(state, FastChains)
+    found = estimate(program, objective, x, state)
+    names = dict(program.named_parameters())
+    kept = torch.cat([state.get_buffer(state.moved[n]).flatten() for n in state.moved])
+    sizes = [n in state.moved for n, p in names.items() for _ in range(p.numel())]
+    torch.testing.assert_close(kept, 0.5 * found[torch.tensor(sizes)])
+    state.follow(fast, {n: torch.zeros_like(names[n]) for n in state.moved})
+    again = torch.cat([state.get_buffer(name).flatten() for name in state.moved.values()])
+    torch.testing.assert_close(again, 0.8 * kept)
+
+
+def test_chains_feel_fast_weights() -> None:
+    """They draw from the machine of the sums; the machine's own parameters stay."""
+    program, machine = made("binary")
+    x = data_of(program)
+    objective = PersistentContrastiveDivergence(50, 4000, fast=FastWeights(0.0, 0.0))
+    binding = dgmppl.bind(program, x)
+    state = objective.state(binding, x)
+    assert isinstance(state, FastChains)
+    state.get_buffer(state.moved["bias.0"]).fill_(30.0)
+    before = program.bias[0].detach().clone()
+    torch.manual_seed(0)
+    drawn = objective.negative(machine, {"v": x}, x, Progress(state=state))
+    assert bool((drawn["v"] == 1).all()) and torch.equal(program.bias[0], before)
+
+
+def test_fast_weights_learn_in_fit() -> None:
+    learned(made("binary")[0], PersistentContrastiveDivergence(fast=FastWeights()), epochs=3)
+    with pytest.raises(ValueError, match=r"decay in \[0, 1\)"):
+        FastWeights(decay=1.0)
+
+
+class Steep(dgmppl.Program):
+    """Langevin moves of any fixed step leave its valley for good."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def model(self, x: Tensor | None = None, n: int = 1) -> None:
+        with dgmppl.data_plate(x, n):
+            x = dgmppl.units("x", Real(2), obs=x)
+            pyro.factor("energy", -self.scale * x.pow(6).sum(-1))
+
+
+def test_a_lost_chain_is_named_and_the_checkpoint_kept(tmp_path: Path) -> None:
+    sampler = Langevin(1.5, adjusted=False)
+    objective = PersistentContrastiveDivergence(3, 20, sampler)
+    x = 0.1 * torch.randn(40, 2)
+    with pytest.raises(NonFiniteError, match=r"step \d.*Chain \d+ has an energy of .*step_size"):
+        dgmppl.fit(Steep(), x, objective, epochs=9, directory=tmp_path, progress=False)
+    kept = read_checkpoint(tmp_path / "last.safetensors")
+    assert all(bool(value.isfinite().all()) for value in kept["program"].values())

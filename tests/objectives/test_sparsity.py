@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -34,7 +35,8 @@ def test_units_learn_to_be_off() -> None:
         torch.manual_seed(0)
         program = RBM(12, 8)
         objective = ContrastiveDivergence(1) + weight * Sparsity("h", 0.05)
-        dgmppl.fit(program, x, objective, epochs=60, batch_size=50, **SHOWN)
+        adam = partial(torch.optim.Adam, lr=0.02)
+        dgmppl.fit(program, x, objective, epochs=60, optimizer=adam, **SHOWN)
         with torch.no_grad():
             on[weight] = float((x @ program.W + program.b).sigmoid().mean())
     assert on[0.0] > 0.3 and on[5.0] < 0.1

@@ -97,7 +97,7 @@ def test_wake_and_sleep_have_the_exact_gradients() -> None:
     """With so many sweeps that the chains have forgotten where they began."""
     program = net(3, 4)
     x = all_states(4)[[0, 3, 5, 12]]
-    h, log_p, log_q = log_joint(program, x)
+    _, log_p, log_q = log_joint(program, x)
     with torch.no_grad():
         q = log_q.exp()
     everything = all_states(4)
