@@ -1,6 +1,6 @@
 """Restricted Boltzmann machine: visible and hidden units, and an energy of pairs across.
 
-        v ◀─▶ h          −E(v, h) = a·v + b·h + v·W h, with binary or real v
+        v ◀─▶ h          −E(v, h) = a·v + b·h + v·W h
                          p(v, h) ∝ exp(−E)
 
 The program says the energy and no more; conditionals, sampler and log Z are derived from it.
@@ -22,12 +22,12 @@ import torch
 from torch import Tensor, nn
 
 import dgmppl
-from dgmppl.data import SomeLabels, TensorData, load
-from dgmppl.energy import Binary, Categorical, Gaussian
+from dgmppl.data import SomeLabels, TensorData
+from dgmppl.energy import Binary, Categorical
 from dgmppl.objectives import ContrastiveDivergence, PersistentContrastiveDivergence
 from dgmppl.recipes import DIGITS, Recipe
 
-__all__ = ["RBM", "GaussianRBM", "LabelRBM", "recipes"]
+__all__ = ["RBM", "LabelRBM", "rbm", "recipes"]
 
 
 class RBM(dgmppl.Program):
@@ -50,25 +50,6 @@ class RBM(dgmppl.Program):
             v = dgmppl.units("v", self.visible, obs=x)
             h = dgmppl.units("h", self.hidden)
             pyro.factor("energy", v @ self.a + h @ self.b + ((v @ self.W) * h).sum(-1))
-        return v
-
-
-class GaussianRBM(RBM):
-    """Real visible units: −E = −½ ((v − a) / σ)² + b·h + (v / σ)·W h, with σ learned."""
-
-    def __init__(self, data_dim: int = 784, hidden: int = 500):
-        super().__init__(data_dim, hidden)
-        self.gaussian = Gaussian(data_dim)
-        self.log_sigma = nn.Parameter(torch.zeros(data_dim))
-
-    def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
-        """The energy of v and h; v, of shape `[B, data_dim]`."""
-        with dgmppl.data_plate(x, n):
-            v = dgmppl.units("v", self.gaussian, obs=x)
-            h = dgmppl.units("h", self.hidden)
-            spread = (-self.log_sigma).exp()
-            own = -0.5 * ((v - self.a) * spread).square().sum(-1)
-            pyro.factor("energy", own + h @ self.b + (((v * spread) @ self.W) * h).sum(-1))
         return v
 
 
@@ -97,43 +78,40 @@ class LabelRBM(RBM):
         return (y[:, None, None] == torch.arange(self.labels.classes)).to(self.W)
 
 
+CD1 = ContrastiveDivergence(1)
+
+
 def labelled(split: str = "train") -> TensorData:
     """Binarised digits as "x" and their labels as "y"."""
     return SomeLabels(None)(DIGITS(split=split))
 
 
 def rbm(
-    about: str, objective: Any, program: Any = RBM, rate: float = 0.05, data: Any = DIGITS
+    about: str,
+    objective: Any = CD1,
+    program: Any = RBM,
+    rate: float = 0.05,
+    data: Any = DIGITS,
+    **settings: Any,
 ) -> Recipe:
-    """A program with a hundred hidden units on digits, by some objective."""
+    """A program with a hundred hidden units, on digits unless told."""
     return Recipe(
         program=partial(program, hidden=100),
         objective=objective,
         data=data,
         optimizer=partial(torch.optim.SGD, lr=rate, momentum=0.5),
-        epochs=50,
-        batch_size=50,
         about=about,
+        **{"epochs": 50, "batch_size": 50, **settings},
     )
 
 
 recipes = {
-    "rbm-cd1": rbm("restricted Boltzmann machine by CD-1", ContrastiveDivergence(1)),
+    "rbm-cd1": rbm("restricted Boltzmann machine by CD-1"),
     "rbm-cd25": rbm("restricted Boltzmann machine by CD-25", ContrastiveDivergence(25)),
     "rbm-pcd": rbm(
         "restricted Boltzmann machine by persistent chains", PersistentContrastiveDivergence()
     ),
-    "gaussian-rbm": rbm(
-        "restricted Boltzmann machine of grey digits",
-        ContrastiveDivergence(1),
-        GaussianRBM,
-        rate=0.002,
-        data=partial(load, name="digits"),
-    ),
     "label-rbm": rbm(
-        "restricted Boltzmann machine of digits and their labels",
-        ContrastiveDivergence(1),
-        LabelRBM,
-        data=labelled,
+        "restricted Boltzmann machine of digits and their labels", program=LabelRBM, data=labelled
     ),
 }

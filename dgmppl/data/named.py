@@ -13,6 +13,7 @@ from dgmppl.data.bars import bars
 from dgmppl.data.furniture import furniture
 from dgmppl.data.images import IMAGE_SETS
 from dgmppl.data.newsgroups import newsgroups
+from dgmppl.data.patches import SIDE, patches
 from dgmppl.data.pixels import Grey, Pixels
 from dgmppl.data.some_labels import SomeLabels
 from dgmppl.data.tensors import TensorData
@@ -28,7 +29,7 @@ TOY_NUMBER = 10_000
 
 def names() -> tuple[str, ...]:
     """The names that `load` knows: pictures first, then words, then what is drawn."""
-    return (*IMAGE_SETS, "newsgroups", *DRAWN_SETS)
+    return (*IMAGE_SETS, "newsgroups", "patches", *DRAWN_SETS)
 
 
 def load(
@@ -52,6 +53,7 @@ def load(
     | `frey_faces` | 28x20 pixels | train 1,565, validation 200, test 200, shuffled |
     | `rings`, `ring`, `grid`, `moons`, `spirals`, `pinwheel`, `squares` | points | all three |
     | `furniture` | clouds of 128 points in space: tables, chairs, lamps, planes | all three |
+    | `patches` | 12x12 pixels of scikit-learn's two photographs, whitened | all three |
     | `bars` | counts of 25 words in documents of ten topics | all three |
     | `newsgroups` | counts of 2,000 words in articles of at most 500 | train 11,095, test 7,376 |
 
@@ -69,8 +71,8 @@ def load(
             labels of the training data, and none of other splits.
         root: The folder to look in first. Pictures only.
         flatten: Pictures as rows `[N, height·width]`, or else `[N, 1, height, width]`.
-        n: How many points to draw, 10,000 unless told. Toy sets only.
-        seed: Of the points, 0 unless told; splits differ under one seed. Toy sets only.
+        n: How many points to draw, 10,000 unless told. Toy sets and patches only.
+        seed: Of the points, 0 unless told; splits differ under one seed. Likewise.
 
     Returns:
         Data of float32: pixels in [0, 1], or points; with labels where there are any (class,
@@ -97,7 +99,7 @@ def load(
         _refuse(name, "without pixels", pixels=None if pixels == GREY else pixels)
         _check_split(name, split, ("train", "test"))
         return newsgroups(split, root)
-    if name in DRAWN_SETS:
+    if name in DRAWN_SETS or name == "patches":
         _refuse(name, "without pixels", pixels=None if pixels == GREY else pixels)
         return _points(name, split, TOY_NUMBER if n is None else n, 0 if seed is None else seed)
     close = get_close_matches(name.lower(), names(), n=3, cutoff=0.5) or names()
@@ -130,8 +132,12 @@ def _points(name: str, split: str, n: int, seed: int) -> TensorData:
     if n < 1:
         raise ValueError(f"Expected at least one point, got n={n}. Try n={TOY_NUMBER}.")
     stream = len(TOY_SPLITS) * seed + TOY_SPLITS.index(split)
-    points, labels = DRAWN_SETS[name](n, torch.Generator().manual_seed(stream))
-    return TensorData(points, record={"name": name, "split": split, "seed": seed}, labels=labels)
+    generator = torch.Generator().manual_seed(stream)
+    record = {"name": name, "split": split, "seed": seed}
+    if name == "patches":
+        return TensorData(patches(split, n, generator), record=record, image_shape=(1, SIDE, SIDE))
+    points, labels = DRAWN_SETS[name](n, generator)
+    return TensorData(points, record=record, labels=labels)
 
 
 def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
