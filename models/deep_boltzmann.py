@@ -1,15 +1,17 @@
 """Deep Boltzmann machine: layers of binary units, each of which sees the ones beside it.
 
-        v ◀─▶ h1 ◀─▶ h2 ◀─▶ …    −E = Σ_l b_l·s_l + Σ_l s_l·W_l s_{l+1}
+        v ◀─▶ h1 ◀─▶ h2 ◀─▶ …    −E = Σ_l b_l·s_l + Σ_l (s_l − c_l)·W_l (s_{l+1} − c_{l+1})
 
 Even and odd layers are drawn in turn, which is found from the energy. Learning may start from one
 machine a layer: what a unit is to hear from above and below, it hears twice from the one side that
-is there, so that a layer has copies; the program of such a machine is its energy again.
+is there, so that a layer has copies; the program of such a machine is its energy again. Or each
+layer is centred, c its mean at the start, and all are learned at once.
 
 References:
     Deep Boltzmann Machines, Ruslan Salakhutdinov, Geoffrey Hinton, 2009.
-    https://proceedings.mlr.press/v5/salakhutdinov09a.html An Efficient Learning Procedure for Deep
-    Boltzmann Machines, 2012. https://doi.org/10.1162/NECO_a_00311
+    https://proceedings.mlr.press/v5/salakhutdinov09a.html Deep Boltzmann Machines and the Centering
+    Trick, Grégoire Montavon, Klaus-Robert Müller, 2012.
+    https://doi.org/10.1007/978-3-642-35289-8_33
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class DeepBoltzmann(dgmppl.Program):
         self.names = ["v", *(f"h{i + 1}" for i in range(len(hidden)))]
         self.layers = [Binary(size) for size in sizes]
         self.bias = nn.ParameterList(torch.zeros(size) for size in sizes)
+        self.centre = nn.ParameterList(nn.Parameter(torch.zeros(s), False) for s in sizes)
         self.weight = nn.ParameterList(0.01 * torch.randn(a, b) for a, b in pairwise(sizes))
 
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
@@ -55,7 +58,8 @@ class DeepBoltzmann(dgmppl.Program):
                 for name, layer in zip(self.names, self.layers, strict=True)
             ]
             own = [(value * bias).sum(-1) for value, bias in zip(s, self.bias, strict=True)]
-            pairs = zip(s[:-1], self.weight, s[1:], strict=True)
+            off = [value - centre for value, centre in zip(s, self.centre, strict=True)]
+            pairs = zip(off[:-1], self.weight, off[1:], strict=True)
             across = [((low @ weight) * high).sum(-1) for low, weight, high in pairs]
             pyro.factor("energy", torch.stack([*own, *across]).sum(0))
         return s[0]
@@ -73,8 +77,7 @@ class TwoLayers(dgmppl.Program):
         super().__init__()
         self.a, self.b, self.W = deep.bias[below], deep.bias[below + 1], deep.weight[below]
         self.low, self.high = deep.layers[below], deep.layers[below + 1]
-        last = len(deep.layers) - 2
-        self.low_copies = 2 if below < last else 1  # more is to come from above
+        self.low_copies = 2 if below < len(deep.layers) - 2 else 1  # more is to come from above
         self.high_copies = 2 if below > 0 else 1  # and from below
 
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
@@ -113,6 +116,14 @@ def pretrain(
             states = machine.up(as_data(states).draw())
 
 
+@torch.no_grad()
+def centre(program: DeepBoltzmann, data: Any, on: float = 0.25) -> None:
+    """Centres every layer, and has it begin there: at the data's means, and at `on`."""
+    for own, bias in zip(program.centre, program.bias, strict=True):
+        own.copy_(as_data(data).values.mean(0) if own is program.centre[0] else torch.tensor(on))
+        bias.copy_(own.clamp(0.01, 0.99).logit())
+
+
 def deep(about: str, hidden: tuple[int, ...], **settings: Any) -> Recipe:
     """The program on binarised digits."""
     return Recipe(
@@ -132,5 +143,6 @@ recipes = {
     "dbm-2-pretrained": deep(
         "the same from layers that were learned one by one", (100, 100), start=pretrain
     ),
+    "dbm-2-centred": deep("the same with centred layers", (100, 100), start=centre),
     "dbm-3": deep("deep Boltzmann machine of three hidden layers", (100, 100, 100), start=pretrain),
 }

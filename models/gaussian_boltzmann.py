@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machine of real numbers: each visible unit is Gaussian given the hidden ones.
+"""Restricted Boltzmann machine of real numbers: visible units are Gaussian given the hidden ones.
 
         v ◀─▶ h          −E(v, h) = −½ ((v − a) / σ)² + b·h + (v / σ)·W h
 

@@ -21,8 +21,9 @@ __all__ = ["machine_of"]
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 
-#: What was found of a program: layers, observed ones and neighbours, but not the program itself.
-_KNOWN: WeakKeyDictionary[nn.Module, tuple[Any, Any, Any]] = WeakKeyDictionary()
+#: What was found of a program: layers, observed ones and neighbours, but not the program itself;
+#: and whether there were data.
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[tuple[Any, Any, Any], bool]] = WeakKeyDictionary()
 
 
 def machine_of(program: nn.Module, x: Any = None) -> Machine:
@@ -36,10 +37,11 @@ def machine_of(program: nn.Module, x: Any = None) -> Machine:
         EnergyError: If the model has no units or no factor in the data plate; if a layer interacts
             with itself, or its conditional is not of its kind.
     """
-    known = _KNOWN.get(program)
-    if known is None or (x is not None and not known[1]):
+    known, with_data = _KNOWN.get(program, (None, False))
+    if known is None or (x is not None and not with_data):
         found = _survey(program, x)
-        known = _KNOWN[program] = found.layers, found.observed, found.neighbours
+        known = found.layers, found.observed, found.neighbours
+        _KNOWN[program] = known, x is not None
     return Machine(program, *known)
 
 

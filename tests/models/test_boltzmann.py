@@ -10,7 +10,12 @@ import torch
 import dgmppl
 from dgmppl.energy import machine_of
 from dgmppl.evaluation import Annealing, perplexity, unigram_perplexity
-from dgmppl.models import deep_boltzmann, replicated_softmax, restricted_boltzmann
+from dgmppl.models import (
+    deep_boltzmann,
+    gaussian_boltzmann,
+    replicated_softmax,
+    restricted_boltzmann,
+)
 from dgmppl.models.deep_boltzmann import DeepBoltzmann, TwoLayers
 
 ANNEALING = Annealing(steps=1000, chains=100)
@@ -62,3 +67,20 @@ def test_topics_halve_the_perplexity() -> None:
     train, test = (recipe.data(split=split).values for split in ("train", "test"))
     some = test[:500]
     assert perplexity(program, some).value < 0.55 * unigram_perplexity(train, some).value
+
+
+@pytest.mark.slow
+def test_filters_of_patches_are_oriented() -> None:
+    """Gradients of a filter point along one axis: its structure tensor has one large eigenvalue."""
+    recipe = gaussian_boltzmann.recipes["patches-rbm"]
+    program = recipe.learn(device="cpu", progress=False).program
+    filters = program.W.detach().T.reshape(-1, 12, 12)
+
+    def coherence(pictures: torch.Tensor) -> float:
+        across, down = (pictures.diff(dim=d)[:, :11, :11] for d in (2, 1))
+        xx, yy, xy = (p.sum((1, 2)) for p in (across.square(), down.square(), across * down))
+        return float((((xx - yy).square() + 4 * xy.square()).sqrt() / (xx + yy)).mean())
+
+    white = recipe.data(split="train").values
+    noise = torch.randn(100, 144) @ (white.T @ white)
+    assert coherence(filters) > 0.5 > 2 * coherence(noise.reshape(-1, 12, 12))
