@@ -21,6 +21,7 @@ __all__ = [
     "data_plate",
     "implicit",
     "is_factor",
+    "mean_of",
     "shown",
     "site_kind",
     "units",
@@ -96,6 +97,21 @@ def base_distribution(fn: Any) -> Any:
 def is_factor(site: dict[str, Any]) -> bool:
     """Whether a traced site is a `pyro.factor`."""
     return isinstance(base_distribution(site["fn"]), Unit)
+
+
+def mean_of(site: dict[str, Any], name: str) -> Tensor:
+    """The mean of a traced site's distribution, in the shape of its value.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    try:
+        mean = site["fn"].mean
+    except NotImplementedError:
+        mean = None
+    if mean is None:
+        raise ValueError(f"Site '{name}' has no mean. Try means=False.")
+    return mean.expand(site["value"].shape)
 
 
 def shown(site: dict[str, Any], value: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from dgmppl.energy import Binary
 from dgmppl.objectives import ContrastiveDivergence, VariationalMaximumLikelihood
 from dgmppl.recipes import DIGITS, Recipe
 
-__all__ = ["DeepBoltzmann", "TwoLayers", "pretrain", "recipes"]
+__all__ = ["DeepBoltzmann", "TwoLayers", "centre", "pretrain", "recipes"]
 
 
 class DeepBoltzmann(dgmppl.Program):
@@ -124,13 +124,13 @@ def centre(program: DeepBoltzmann, data: Any, on: float = 0.25) -> None:
         bias.copy_(own.clamp(0.01, 0.99).logit())
 
 
-def deep(about: str, hidden: tuple[int, ...], **settings: Any) -> Recipe:
+def deep(about: str, hidden: tuple[int, ...], rate: float = 0.01, **settings: Any) -> Recipe:
     """The program on binarised digits."""
     return Recipe(
         program=partial(DeepBoltzmann, hidden=hidden),
         objective=VariationalMaximumLikelihood(),
         data=DIGITS,
-        optimizer=partial(torch.optim.SGD, lr=0.01, momentum=0.5),
+        optimizer=partial(torch.optim.SGD, lr=rate, momentum=0.5),
         epochs=50,
         batch_size=50,
         about=about,
@@ -143,6 +143,6 @@ recipes = {
     "dbm-2-pretrained": deep(
         "the same from layers that were learned one by one", (100, 100), start=pretrain
     ),
-    "dbm-2-centred": deep("the same with centred layers", (100, 100), start=centre),
+    "dbm-2-centred": deep("the same with centred layers", (100, 100), 0.05, start=centre),
     "dbm-3": deep("deep Boltzmann machine of three hidden layers", (100, 100, 100), start=pretrain),
 }

@@ -18,9 +18,10 @@ from typing import Any
 import pyro
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LinearLR
 
 import dgmppl
-from dgmppl.data import load
+from dgmppl.data import Dequantisation, load
 from dgmppl.energy import Langevin, Real
 from dgmppl.objectives import NoiseContrastive, PersistentContrastiveDivergence, ScoreMatching
 from dgmppl.recipes import Recipe
@@ -57,17 +58,16 @@ class NetworkEnergy(dgmppl.Program):
         return x
 
 
-def energy(about: str, objective: Any, name: str = "moons", epochs: int = 50) -> Recipe:
+def energy(about: str, objective: Any, **settings: Any) -> Recipe:
     """The program on points in the plane, by some objective."""
-    return Recipe(
-        program=NetworkEnergy,
-        objective=objective,
-        data=partial(load, name=name),
-        optimizer=partial(torch.optim.Adam, lr=1e-3),
-        epochs=epochs,
-        batch_size=200,
-        about=about,
-    )
+    own = {
+        "program": NetworkEnergy,
+        "data": partial(load, name="moons"),
+        "optimizer": partial(torch.optim.Adam, lr=1e-3),
+        "epochs": 50,
+        "batch_size": 200,
+    }
+    return Recipe(objective=objective, about=about, **{**own, **settings})
 
 
 CHAINS = PersistentContrastiveDivergence(10, 200, Langevin(0.2), restart=0.02)
@@ -75,5 +75,15 @@ CHAINS = PersistentContrastiveDivergence(10, 200, Langevin(0.2), restart=0.02)
 recipes = {
     "energy-pcd": energy("a network's energy of two moons, by persistent Langevin chains", CHAINS),
     "energy-score": energy("the same by denoising score matching", ScoreMatching(noise=0.2)),
+    "energy-digits": energy(
+        "a network's energy of digits, by persistent Langevin chains",
+        PersistentContrastiveDivergence(20, 200, Langevin(), restart=0.02),
+        program=partial(NetworkEnergy, hidden_features=256, scale=1.0),
+        data=partial(load, name="digits", pixels=Dequantisation(17)),
+        optimizer=partial(torch.optim.Adam, lr=5e-4),
+        schedule=partial(LinearLR, start_factor=1.0, end_factor=0.05, total_iters=150),
+        epochs=150,
+        batch_size=100,
+    ),
     "energy-nce": energy("the same by noise-contrastive estimation", NoiseContrastive(ratio=2)),
 }

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dgmppl.energy import BlockGibbs, Langevin, Sampler, States, Sweeps, machine_of
 from dgmppl.handlers.clamp import Clamp
-from dgmppl.sites import is_factor
+from dgmppl.sites import is_factor, mean_of
 from dgmppl.traces import isolated, sample_sites, trace
 
 __all__ = ["draw_machine"]
@@ -33,7 +33,8 @@ def draw_machine(
         n: How many chains.
         x: A batch, for programs that need one, or `None`.
         given: Layer → states that are held; where they are NaN they are drawn.
-        means: Whether observed layers are their means given the others.
+        means: Whether observed layers, or else the last directed site, are their means given the
+            others.
         sweeps: Of block Gibbs, or of Langevin moves where an energy is any function of its units.
     """
     machine = machine_of(program, x)
@@ -61,16 +62,17 @@ def draw_machine(
         for name in shown:
             states[name] = machine.layers[name].mean(machine.fields(states, [name])[name])
         states = clamp(states)
-    return states | _below(program, n, x, states)
+    return states | _below(program, n, x, states, means=means)
 
 
-def _below(program: nn.Module, n: int, x: Any, states: States) -> dict[str, Tensor]:
+def _below(program: nn.Module, n: int, x: Any, states: States, *, means: bool) -> dict[str, Tensor]:
     """What the model draws from the layers' states: an energy may be the prior of other sites."""
     model: Any = program.model
     with isolated(program):
         sites = sample_sites(trace(model, x, n, handlers=(Clamp(states),)))
-    return {
-        name: site["value"]
-        for name, site in sites.items()
-        if name not in states and not is_factor(site)
-    }
+    below = {n: s for n, s in sites.items() if n not in states and not is_factor(s)}
+    drawn = {name: site["value"] for name, site in below.items()}
+    if means and below:
+        last = [*below][-1]
+        drawn[last] = mean_of(below[last], last)
+    return drawn

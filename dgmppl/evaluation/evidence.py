@@ -31,6 +31,9 @@ from dgmppl.weights import weights
 
 __all__ = ["Evidence", "evidence"]
 
+#: Effective chains below which an annealed log Z is not believed.
+FEWEST = 5.0
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -84,10 +87,16 @@ class Evidence:
     def __str__(self) -> str:
         if self.value is None:
             return f"evidence unavailable: {self.reason}"
-        draws = f", {self.num_particles} draws a datum" if self.num_particles else ""
-        count = f"{len(self.value)} data"
+        plural = "s" if self.num_particles > 1 else ""
+        draws = f", {self.num_particles} draw{plural} a datum" if self.num_particles else ""
+        value = f"{self.mean:.2f} ± {self.mean_error:.2f} nats"
+        text = f"log p(x) = {value} ({self.kind}, {len(self.value)} data{draws})"
+        size = self.log_partition.effective_sample_size if self.log_partition else math.inf
+        if size >= FEWEST:
+            return text
         return (
-            f"log p(x) = {self.mean:.2f} ± {self.mean_error:.2f} nats ({self.kind}, {count}{draws})"
+            f"{text}; not to be believed: {size:.1f} chains decide log Z, which may be far too "
+            "low. Try more steps of annealing"
         )
 
 

@@ -13,6 +13,7 @@ from dgmppl.evaluation.draw_machine import draw_machine
 from dgmppl.handlers import Redraw, Replay
 from dgmppl.program import guide_of
 from dgmppl.randomness import seeded
+from dgmppl.sites import mean_of
 from dgmppl.traces import evaluating, isolated, sample_sites, subsample_sites, trace
 
 __all__ = ["generate"]
@@ -94,7 +95,7 @@ def generate(
         if means:
             shown = [name for name in sites if name in result]
             redrawn = [name for name in shown if sites[name]["infer"].get("was_observed")]
-            result |= {name: _mean(sites[name], name) for name in redrawn or shown[-1:]}
+            result |= {name: mean_of(sites[name], name) for name in redrawn or shown[-1:]}
     return result
 
 
@@ -113,13 +114,3 @@ def _shown(site: dict[str, Any]) -> bool:
     if site["type"] != "sample" or type(site["fn"]).__name__ in ("_Subsample", "Unit"):
         return False
     return isinstance(site["value"], Tensor)
-
-
-def _mean(site: dict[str, Any], name: str) -> Tensor:
-    try:
-        mean = site["fn"].mean
-    except NotImplementedError:
-        mean = None
-    if mean is None:
-        raise ValueError(f"Site '{name}' has no mean. Try means=False.")
-    return mean.expand(site["value"].shape)

@@ -20,7 +20,7 @@ TOYS = ("rings", "ring", "grid", "moons", "spirals", "pinwheel", "squares")
 
 def test_names_lists_all():
     pictures = ("digits", "mnist", "fashion_mnist", "omniglot", "frey_faces")
-    assert names() == (*pictures, "newsgroups", *TOYS, "furniture", "bars")
+    assert names() == (*pictures, "newsgroups", "patches", *TOYS, "furniture", "bars")
 
 
 def test_digits_need_neither_folder_nor_network():
