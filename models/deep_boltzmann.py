@@ -28,7 +28,7 @@ import dgmppl
 from dgmppl.data import as_data
 from dgmppl.energy import Binary
 from dgmppl.objectives import ContrastiveDivergence, VariationalMaximumLikelihood
-from dgmppl.recipes import DIGITS, Recipe
+from dgmppl.recipes import Recipe
 
 __all__ = ["DeepBoltzmann", "TwoLayers", "centre", "pretrain", "recipes"]
 
@@ -47,7 +47,8 @@ class DeepBoltzmann(dgmppl.Program):
         self.names = ["v", *(f"h{i + 1}" for i in range(len(hidden)))]
         self.layers = [Binary(size) for size in sizes]
         self.bias = nn.ParameterList(torch.zeros(size) for size in sizes)
-        self.centre = nn.ParameterList(nn.Parameter(torch.zeros(s), False) for s in sizes)
+        for i, size in enumerate(sizes):
+            self.register_buffer(f"centre{i}", torch.zeros(size))
         self.weight = nn.ParameterList(0.01 * torch.randn(a, b) for a, b in pairwise(sizes))
 
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
@@ -58,7 +59,7 @@ class DeepBoltzmann(dgmppl.Program):
                 for name, layer in zip(self.names, self.layers, strict=True)
             ]
             own = [(value * bias).sum(-1) for value, bias in zip(s, self.bias, strict=True)]
-            off = [value - centre for value, centre in zip(s, self.centre, strict=True)]
+            off = [value - self.get_buffer(f"centre{i}") for i, value in enumerate(s)]
             pairs = zip(off[:-1], self.weight, off[1:], strict=True)
             across = [((low @ weight) * high).sum(-1) for low, weight, high in pairs]
             pyro.factor("energy", torch.stack([*own, *across]).sum(0))
@@ -119,9 +120,10 @@ def pretrain(
 @torch.no_grad()
 def centre(program: DeepBoltzmann, data: Any, on: float = 0.25) -> None:
     """Centres every layer, and has it begin there: at the data's means, and at `on`."""
-    for own, bias in zip(program.centre, program.bias, strict=True):
-        own.copy_(as_data(data).values.mean(0) if own is program.centre[0] else torch.tensor(on))
-        bias.copy_(own.clamp(0.01, 0.99).logit())
+    for i, bias in enumerate(program.bias):
+        bias.copy_(torch.tensor(on) if i else as_data(data).values.mean(0).clamp(0.01, 0.99))
+        program.get_buffer(f"centre{i}").copy_(bias)
+        bias.logit_()
 
 
 def deep(about: str, hidden: tuple[int, ...], rate: float = 0.01, **settings: Any) -> Recipe:
@@ -129,7 +131,6 @@ def deep(about: str, hidden: tuple[int, ...], rate: float = 0.01, **settings: An
     return Recipe(
         program=partial(DeepBoltzmann, hidden=hidden),
         objective=VariationalMaximumLikelihood(),
-        data=DIGITS,
         optimizer=partial(torch.optim.SGD, lr=rate, momentum=0.5),
         epochs=50,
         batch_size=50,

@@ -44,7 +44,7 @@ class GaussianRBM(RBM):
         super().__init__(data_dim, hidden)
         nn.init.constant_(self.b, bias)
         self.gaussian = Gaussian(data_dim)
-        self.log_sigma = nn.Parameter(torch.zeros(data_dim), requires_grad=learned)
+        self.log_sigma = (nn.Parameter if learned else nn.Buffer)(torch.zeros(data_dim))
 
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
         """The energy of v and h; v, of shape `[B, data_dim]`."""
