@@ -25,23 +25,25 @@ from torch import Tensor
 
 import dgmppl
 from dgmppl.data import DynamicBinarisation, load
+from dgmppl.energy import AnnealedPath, MeanField, machine_of
 from dgmppl.evaluation import Annealing
 from dgmppl.models import deep_boltzmann, restricted_boltzmann
 from dgmppl.models.deep_boltzmann import DeepBoltzmann
 from dgmppl.models.restricted_boltzmann import RBM
+from dgmppl.objectives import VariationalMaximumLikelihood
 from dgmppl.recipes import Recipe
 
 MNIST = partial(load, name="mnist", pixels=DynamicBinarisation())
 RBMS, DBMS = restricted_boltzmann.recipes, deep_boltzmann.recipes
 LARGE_RBM, LARGE_DBM = partial(RBM, 784, 500), partial(DeepBoltzmann, 784, (500, 1000))
-
+DEEP = VariationalMaximumLikelihood(inference=MeanField(5))
 
 #: Recipe and initial rate.
 MACHINES = {
     "rbm-cd1": (replace(RBMS["rbm-cd1"], program=LARGE_RBM), 0.05),
     "rbm-cd25": (replace(RBMS["rbm-cd25"], program=LARGE_RBM), 0.05),
     "rbm-pcd": (replace(RBMS["rbm-pcd"], program=LARGE_RBM), 0.05),
-    "dbm": (replace(DBMS["dbm-2-centred"], program=LARGE_DBM), 0.05),
+    "dbm": (replace(DBMS["dbm-2-centred"], program=LARGE_DBM, objective=DEEP), 0.02),
 }
 
 
@@ -67,13 +69,17 @@ def learn(recipe: Recipe, rate: float, options: argparse.Namespace) -> Any:
 
 
 def pictures(program: Any, seed: int) -> list[Tensor]:
-    """Rows of 20: filters, means of fantasies, lower halves that were drawn below real ones."""
+    """Rows of 20: filters; annealed chains; test images; their lower halves drawn anew."""
     weight = program.weight[0] if isinstance(program, DeepBoltzmann) else program.W
     filters = weight.detach().T[:20]
     low, high = filters.amin(1, keepdim=True), filters.amax(1, keepdim=True)
-    fantasies = dgmppl.generate(program, 20, means=True, sweeps=5000, seed=seed)["v"]
     torch.manual_seed(seed)
-    whole = MNIST(split="test").draw()[:20]
+    whole = MNIST(split="test").draw()
+    machine = machine_of(program, whole)
+    annealed = AnnealedPath.of(machine, {"v": whole}).forward(Annealing(5000).powers, 20)[1]
+    with torch.no_grad():
+        fantasies = machine.layers["v"].mean(machine.fields(annealed, ["v"])["v"])
+    whole = whole[:20]
     half = whole.clone()
     half[:, 392:] = torch.nan
     completed = dgmppl.generate(program, given={"v": half}, means=True, sweeps=500, seed=seed)["v"]
