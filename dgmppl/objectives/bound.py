@@ -13,7 +13,7 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding
-from dgmppl.handlers import Temper
+from dgmppl.handlers import Temper, Unscored
 from dgmppl.objectives.estimators import Estimator, Pathwise
 from dgmppl.objectives.objective import (
     Loss,
@@ -46,7 +46,8 @@ class Bound(Objective):
             reparameterised, and elsewhere the score function at those that are not: plain for an
             average, VIMCO for several particles under one logarithm.
         temper: Powers on sites (β), constant or scheduled by epoch: a mapping from site to power,
-            or one power for all latent sites. The reported value is the bound at power 1.
+            or one power for all latent sites. The reported value is the bound at power 1. An
+            implicit site to the power 0 needs no density, and has no part in the value.
         chunk_size: Most particles in memory at once; `None` holds all. More are run in chunks, each
             once more in the backward pass: about a third more time, memory for any K.
     """
@@ -139,13 +140,14 @@ class Bound(Objective):
 
     @property
     def without_density(self) -> tuple[str, ...]:
-        """Sites whose densities are not asked for."""
-        return ()
+        """Sites whose densities are not asked for: those to the power 0."""
+        named = self.temper if isinstance(self.temper, Mapping) else {}
+        return tuple(name for name, power in named.items() if not callable(power) and power == 0)
 
     @property
     def handlers(self) -> tuple[Messenger, ...]:
-        """More handlers around model and guide."""
-        return ()
+        """What leaves implicit sites out whose densities are not asked for."""
+        return (Unscored(self.without_density),) if self.without_density else ()
 
     def adapted(self, w: Weights, x: Any, progress: Progress) -> Weights:
         """The tables with what depends on the draws themselves."""

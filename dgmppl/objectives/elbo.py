@@ -6,11 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 
 from dgmppl.binding import Binding
-from dgmppl.handlers import Unscored
 from dgmppl.objectives.bound import Bound, Powers, powers_at, refuse_unknown
 from dgmppl.objectives.criticised import names_of
 from dgmppl.objectives.estimators import Pathwise
@@ -96,13 +94,9 @@ class ELBO(Bound):
 
     @property
     def without_density(self) -> tuple[str, ...]:
-        """Those of the ratio."""
-        return names_of(self.ratio.sites) if self.ratio else ()
-
-    @property
-    def handlers(self) -> tuple[Messenger, ...]:
-        """What leaves out the densities that the ratio stands for."""
-        return (Unscored(self.without_density),) if self.ratio else ()
+        """Those to the power 0, and those of the ratio."""
+        own = names_of(self.ratio.sites) if self.ratio else ()
+        return (*super().without_density, *own)
 
     def loss(self, binding: Binding, x: Any, progress: Progress) -> Loss:
         """As for every bound; with a ratio the model's own draws may have a part in it."""
