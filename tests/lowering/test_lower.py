@@ -212,6 +212,48 @@ def test_constants_are_folded_and_products_that_nobody_uses_are_gone() -> None:
     assert ops(shorten(graph)) == [ATEN.mul.Tensor]
 
 
+def test_what_is_computed_twice_is_computed_once() -> None:
+    """But not with 1 for 1.0, not where a result or an input is changed, and no random number."""
+    weight = torch.randn(3, 3)
+
+    def twice(x: Tensor) -> Tensor:
+        once, again = (x @ weight).exp(), (x @ weight).exp()
+        return once + again.sin() + torch.rand_like(x) + torch.rand_like(x)
+
+    graph = shorten(record(twice, [torch.randn(3, 3)])[0])
+    found = ops(graph)
+    assert [found.count(op) for op in (ATEN.mm.default, ATEN.exp.default)] == [1, 1]
+    assert found.count(ATEN.rand_like.default) == 2
+
+    def changed(x: Tensor) -> tuple[Tensor, Tensor]:
+        first = x.exp()
+        x.add_(1.0)
+        return first + x.exp(), x.exp()
+
+    x = torch.randn(4)
+    expected = changed(x.clone())
+    graph = shorten(record(changed, [x.clone()])[0])
+    for ours, theirs in zip(graph(x.clone()), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+    graph = shorten(record(lambda x: [2 * x, 2 * x], [torch.ones(3)])[0])
+    one, other = graph(torch.ones(3))
+    one.zero_()  # the caller may
+    assert bool((other == 2).all())
+
+
+def test_running_statistics_see_every_batch() -> None:
+    """A normalisation that is called twice on the same moves its statistics twice."""
+    torch.manual_seed(0)
+    norm, x = nn.BatchNorm1d(3), torch.randn(8, 3)
+    graph = lower(lambda x: norm(x) + norm(x), (x,), [norm])
+    graph(x)
+    means = norm.running_mean.clone()
+    norm.reset_running_stats()
+    norm(x), norm(x)
+    torch.testing.assert_close(means, norm.running_mean)
+
+
 def test_standard_normals_need_no_zeros_and_ones() -> None:
     graph, _ = record(lambda x: [Normal(torch.zeros(2), 1.0).sample() + x], [torch.zeros(2)])
     assert ops(shorten(graph)) == [ATEN.randn.default, ATEN.add.Tensor]
