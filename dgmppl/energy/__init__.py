@@ -7,6 +7,7 @@ from dgmppl.energy.exact import exact_log_partition
 from dgmppl.energy.fast_weights import FastChains, FastWeights
 from dgmppl.energy.field import Field
 from dgmppl.energy.gibbs import BlockGibbs, SingleSite
+from dgmppl.energy.gibbs_inference import GibbsInference
 from dgmppl.energy.langevin import HMC, Langevin
 from dgmppl.energy.machine import EnergyError, Machine, Sampler, States
 from dgmppl.energy.mean_field import MeanField, Means
@@ -29,6 +30,7 @@ __all__ = [
     "FastWeights",
     "Field",
     "Gaussian",
+    "GibbsInference",
     "Langevin",
     "LogPartition",
     "Machine",

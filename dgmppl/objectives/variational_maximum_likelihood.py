@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from dgmppl.energy import Machine, MeanField, States
+from dgmppl.energy import GibbsInference, Machine, MeanField, States
 from dgmppl.energy.pseudo_likelihood import reconstruction
 from dgmppl.objectives.persistent_contrastive_divergence import PersistentContrastiveDivergence
 
@@ -26,7 +26,7 @@ class VariationalMaximumLikelihood(PersistentContrastiveDivergence):
         num_chains: How many chains.
         sampler: A sweep.
         restart: The share of chains that start anew at each step.
-        inference: The mean field.
+        inference: `MeanField(10)`, or `GibbsInference()`: draws given the data, and no bound.
 
     References:
         Deep Boltzmann Machines, Ruslan Salakhutdinov, Geoffrey Hinton, 2009.
@@ -37,7 +37,7 @@ class VariationalMaximumLikelihood(PersistentContrastiveDivergence):
         E_q[−E] + H(q) − log Z by 100 chains
     """
 
-    inference: MeanField = field(default_factory=lambda: MeanField(10))
+    inference: MeanField | GibbsInference = field(default_factory=lambda: MeanField(10))
     measure = "reconstruction"
 
     def _check_hidden(self, machine: Machine, hidden: list[str]) -> None:

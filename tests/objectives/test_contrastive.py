@@ -19,6 +19,7 @@ from dgmppl.energy import (
     EnergyError,
     FastChains,
     FastWeights,
+    GibbsInference,
     Langevin,
     MeanField,
     Real,
@@ -229,6 +230,23 @@ def test_wrong_programs_are_refused() -> None:
         dgmppl.fit(rbm, grey, ContrastiveDivergence(), epochs=1, progress=False)
     with pytest.raises(ObjectiveError, match="contrastive objective"):
         dgmppl.fit(deep, x, ELBO(), epochs=1, progress=False)
+
+
+def test_draws_in_the_place_of_a_mean_field_follow_the_likelihood() -> None:
+    """Of a deep machine, whose mean field follows a bound only."""
+    program, machine = made("deep")
+    x = data_of(program)
+    exact = exact_gradient(program, machine, x)
+    torch.manual_seed(0)
+    chains = Chains(machine, 20_000, {"v": x})
+    chains.keep(BlockGibbs(50)(machine, chains.states()))
+    many, errors = x.repeat(500, 1), []
+    for inference in (GibbsInference(30), MeanField(300)):
+        objective = VariationalMaximumLikelihood(2, 20_000, inference=inference)
+        found = estimate(program, objective, many, chains)
+        errors.append(float((found - exact).norm()))
+    assert errors[0] < 3 * (2 * len(exact) / 20_000) ** 0.5
+    assert errors[1] > 2 * errors[0]
 
 
 def test_fast_weights_follow_the_gradient_and_fade() -> None:
