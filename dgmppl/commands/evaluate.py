@@ -51,7 +51,8 @@ def evaluate(
         if result.value is not None:
             draws = str(result.num_particles or "—")
             figures = [f"{result.mean:.2f}", f"{result.mean_error:.2f}", f"{bits:.3f}", draws]
-        about = (result.kind,) if alike else (_data(run), result.kind)
+        kind = "; ".join(filter(None, (result.kind, result.caution)))
+        about = (kind,) if alike else (_data(run), kind)
         table.add_row(str(run.directory), *about, *figures)
     return table
 

@@ -32,15 +32,15 @@ def draw_machine(
         program: The program.
         n: How many chains.
         x: A batch, for programs that need one, or `None`.
-        given: Layer → states that are held; where they are NaN they are drawn.
+        given: Layer → states that are held; where they are NaN they are drawn. Other latent sites
+            → values that are held.
         means: Whether observed layers, or else the last directed site, are their means given the
             others.
         sweeps: Of block Gibbs, or of Langevin moves where an energy is any function of its units.
     """
     machine = machine_of(program, x)
-    unknown = [name for name in given if name not in machine.layers]
-    if unknown:
-        raise ValueError(f"Expected given sites of {[*machine.layers]}, got '{unknown[0]}'.")
+    directed = {name: value for name, value in given.items() if name not in machine.layers}
+    given = {name: value for name, value in given.items() if name in machine.layers}
     holes = {name: value.isnan() for name, value in given.items()}
     held = [name for name, hole in holes.items() if not hole.any()]
     states = machine.initial(n)
@@ -62,7 +62,7 @@ def draw_machine(
         for name in shown:
             states[name] = machine.layers[name].mean(machine.fields(states, [name])[name])
         states = clamp(states)
-    return states | _below(program, n, x, states, means=means)
+    return states | _below(program, n, x, states | directed, means=means)
 
 
 def _below(program: nn.Module, n: int, x: Any, states: States, *, means: bool) -> dict[str, Tensor]:

@@ -46,10 +46,14 @@ def log_partition(
 ) -> LogPartition:
     """log Z of a program that is written as an energy.
 
+    Annealing goes two ways, from independent units with the data's moments and from units without
+    any; each is low on average and may miss modes that the other finds, so that the larger counts.
+
     Arguments:
         program: The program.
-        x: A batch; annealing starts from the moments of what it observes.
-        annealing: Steps and chains; without it all states of the smaller side are listed.
+        x: A batch, for the moments of what it observes.
+        annealing: Steps and chains of each way; without it all states of the smaller side are
+            listed.
         start: One state of each layer of `Counts`, for its length, `[1, *event]`.
         compile: Whether annealing runs as a recorded graph, as for `fit`.
 
@@ -72,8 +76,11 @@ def log_partition(
             value = exact_log_partition(machine, {**machine.initial(1), **(start or {})})
             return LogPartition(float(value), 0.0, math.inf, "exact")
         data = None if x is None else clamped(bind(program, x), x)
-        path = AnnealedPath.of(machine, data, start)
-        return path.forward(annealing.powers, annealing.chains, compile=compile)[0]
+        bases = (data, None) if data else (None,)
+        paths = [AnnealedPath.of(machine, base, start) for base in bases]
+        powers, chains = annealing.powers, annealing.chains
+        found = [path.forward(powers, chains, compile=compile)[0] for path in paths]
+        return max(found, key=lambda log_z: log_z.value)
 
 
 def energy_evidence(

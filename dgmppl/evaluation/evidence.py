@@ -84,6 +84,17 @@ class Evidence:
             raise NoDensityError(self.reason)
         return self.value
 
+    @property
+    def caution(self) -> str:
+        """Why an annealed log Z is not to be believed, or ""."""
+        size = self.log_partition.effective_sample_size if self.log_partition else math.inf
+        if size >= FEWEST:
+            return ""
+        return (
+            f"not to be believed: {size:.1f} chains decide log Z, which may be far too low. Try "
+            "more steps of annealing"
+        )
+
     def __str__(self) -> str:
         if self.value is None:
             return f"evidence unavailable: {self.reason}"
@@ -91,13 +102,7 @@ class Evidence:
         draws = f", {self.num_particles} draw{plural} a datum" if self.num_particles else ""
         value = f"{self.mean:.2f} ± {self.mean_error:.2f} nats"
         text = f"log p(x) = {value} ({self.kind}, {len(self.value)} data{draws})"
-        size = self.log_partition.effective_sample_size if self.log_partition else math.inf
-        if size >= FEWEST:
-            return text
-        return (
-            f"{text}; not to be believed: {size:.1f} chains decide log Z, which may be far too "
-            "low. Try more steps of annealing"
-        )
+        return f"{text}; {self.caution}" if self.caution else text
 
 
 def evidence(

@@ -83,13 +83,14 @@ def generate(
         arguments = (None, n) if x is None else (x,)
         drawn = trace(program.model, *arguments, handlers=handlers)  # type: ignore[arg-type]
         sites = sample_sites(drawn)
-        if any("units" in site["infer"] for site in sites.values()):
-            return draw_machine(program, n, x, values, means=means, sweeps=sweeps)
         unknown = [name for name in given or {} if name not in sites]
         if unknown:
             raise ValueError(
                 f"Expected given sites of the model {list(sites)}, got '{unknown[0]}'."
             )
+        if any("units" in site["infer"] for site in sites.values()):
+            values = {name: value for name, value in values.items() if name in sites}
+            return draw_machine(program, n, x, values, means=means, sweeps=sweeps)
         nodes: dict[str, Any] = drawn.nodes
         result = {name: site["value"] for name, site in nodes.items() if _shown(site)}
         if means:

@@ -18,6 +18,7 @@ from dgmppl.data.nested import to_device
 from dgmppl.draw import Draw
 from dgmppl.handlers import Particles, Redraw, Replay
 from dgmppl.site_checks import ProgramError
+from dgmppl.sites import Kind
 from dgmppl.traces import isolated, module_device, sample_sites, trace
 from dgmppl.weights import Weights, weights
 
@@ -149,6 +150,12 @@ def need_draws(binding: Binding, caller: str) -> None:
         ProgramError: If not.
     """
     need_guide(binding, caller)
+    energy = [site.name for site in binding.latents if site.kind is Kind.ENERGY]
+    if energy:
+        raise ProgramError(
+            f"{caller} weighs draws by their densities, and site '{energy[0]}' belongs to an "
+            "energy whose log Z is unknown. Try evidence(…, annealing=Annealing())."
+        )
     if not binding.draws:
         names = [site.name for site in binding.latents]
         raise ProgramError(

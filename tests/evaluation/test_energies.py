@@ -12,8 +12,9 @@ from small_machines import MACHINES, joint, made, states_of
 from torch import Tensor
 
 import dgmppl
-from dgmppl.energy import Binary
+from dgmppl.energy import AnnealedPath, Binary, machine_of
 from dgmppl.evaluation import Annealing
+from dgmppl.models.restricted_boltzmann import RBM
 
 LISTED = [name for name in MACHINES if name != "gaussian"]
 
@@ -117,3 +118,31 @@ def test_an_energy_may_be_the_prior_of_other_sites() -> None:
     assert abs(float(total.mean()) - expected) < 5 * float(total.std()) / 4000**0.5
     found = dgmppl.evidence(Prior(), torch.zeros(3))
     assert found.kind == "unavailable" and "site 'x'" in found.reason
+
+
+def test_where_few_chains_decide_it_is_said() -> None:
+    """Two far modes of which annealing finds one or the other."""
+    program, _ = made("binary")
+    with torch.no_grad():
+        for parameter in program.parameters():
+            parameter.mul_(12.0)
+    x = states_of(program.layers[0])[0][:3]
+    found = dgmppl.evidence(program, x, annealing=Annealing(2, chains=20), seed=0)
+    assert "not to be believed" in str(found) and "more steps" in found.caution
+    assert dgmppl.evidence(program, x).caution == ""
+
+
+def test_a_mode_that_data_never_show_is_found() -> None:
+    """All units are off in the data; the machine likes them all on three nats better."""
+    program = RBM(40, 1)
+    with torch.no_grad():
+        program.W.fill_(3.0), program.a.fill_(-1.5), program.b.fill_(-57.0)
+    x = torch.zeros(50, 40)
+    exact = dgmppl.evidence(program, x)
+    found = dgmppl.evidence(program, x, annealing=Annealing(300, chains=300), seed=0)
+    assert exact.kind == "exact" and found.standard_error is not None
+    off = float((found.known - exact.known)[0].abs())
+    assert off < 5 * float(found.standard_error[0]) + 0.02
+    path = AnnealedPath.of(machine_of(program, x), {"v": x})
+    missed = path.forward(Annealing(300).powers, 300)[0].value
+    assert missed < dgmppl.evaluation.log_partition(program, x).value - 1.0

@@ -160,6 +160,12 @@ def test_refusals_name_the_site() -> None:
         dgmppl.fit(net(3, 4), x.double(), ELBO(), epochs=1, progress=False, device="cpu")
 
 
+def test_what_needs_densities_says_that_there_is_an_energy() -> None:
+    x = torch.ones(5, 4)
+    with pytest.raises(ValueError, match="site 'h1' belongs to an energy"):
+        dgmppl.diagnose(net(3, 4), x.double())
+
+
 @pytest.mark.slow
 def test_the_bound_improves_with_a_layer() -> None:
     """Digits: the net against the machine that its first layer was."""
