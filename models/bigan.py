@@ -19,26 +19,16 @@ from functools import partial
 import pyro
 import torch
 from pyro.distributions import Normal
-from torch import Tensor, nn
+from torch import Tensor
 
 import dgmppl
 from dgmppl.adversarial import R1
 from dgmppl.data import Grey, load
+from dgmppl.models.pix2pix import network
 from dgmppl.objectives import Adversarial
 from dgmppl.recipes import Recipe
 
 __all__ = ["BiGAN", "recipes"]
-
-
-def network(inputs: int, hidden_features: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers, `[*batch inputs] → [*batch outputs]`."""
-    return nn.Sequential(
-        nn.Linear(inputs, hidden_features),
-        nn.LeakyReLU(0.2),
-        nn.Linear(hidden_features, hidden_features),
-        nn.LeakyReLU(0.2),
-        nn.Linear(hidden_features, outputs),
-    )
 
 
 class BiGAN(dgmppl.Program):

@@ -25,21 +25,11 @@ from torch.nn.functional import avg_pool2d, interpolate
 import dgmppl
 from dgmppl.adversarial import R1
 from dgmppl.data import load
+from dgmppl.models.pix2pix import network
 from dgmppl.objectives import Adversarial, Objective
 from dgmppl.recipes import Recipe
 
 __all__ = ["LaplacianGAN", "recipes"]
-
-
-def network(inputs: int, hidden_features: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers, `[*batch inputs] → [*batch outputs]`."""
-    return nn.Sequential(
-        nn.Linear(inputs, hidden_features),
-        nn.LeakyReLU(0.2),
-        nn.Linear(hidden_features, hidden_features),
-        nn.LeakyReLU(0.2),
-        nn.Linear(hidden_features, outputs),
-    )
 
 
 def enlarged(pictures: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 import dgmppl
 from dgmppl.adversarial import R1
 from dgmppl.data import load
-from dgmppl.models.bigan import network
+from dgmppl.models.pix2pix import network
 from dgmppl.objectives import ELBO, Adversarial
 from dgmppl.recipes import Recipe
 

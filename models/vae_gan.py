@@ -24,21 +24,11 @@ from torch import Tensor, nn
 import dgmppl
 from dgmppl.adversarial import R1
 from dgmppl.data import load
+from dgmppl.models.pix2pix import network
 from dgmppl.objectives import ELBO, Adversarial
 from dgmppl.recipes import Recipe
 
 __all__ = ["VAEGAN", "recipes"]
-
-
-def network(inputs: int, hidden_features: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers, `[*batch inputs] → [*batch outputs]`."""
-    return nn.Sequential(
-        nn.Linear(inputs, hidden_features),
-        nn.LeakyReLU(0.2),
-        nn.Linear(hidden_features, hidden_features),
-        nn.LeakyReLU(0.2),
-        nn.Linear(hidden_features, outputs),
-    )
 
 
 class VAEGAN(dgmppl.Program):

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/topics.py [--topics 12] [--epochs 20] [--seed 0]
 
-CD-1 in batches of 100; perplexity of the first 200 test articles, log Z of each length by
-annealing. Needs the set `newsgroups` (`DGMPPL_DATA`).
+CD-1 in batches of 100; perplexity of the first 200 test articles, log Z of each length
+exact. Needs the set `newsgroups` (`DGMPPL_DATA`).
 """
 
 from __future__ import annotations
