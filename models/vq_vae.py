@@ -25,12 +25,12 @@ from typing import Any
 
 import pyro
 import torch
-from pyro.distributions import Normal
+from pyro.distributions import Categorical, Normal
 from torch import Tensor, nn
 
 import dgmppl
 from dgmppl.data import load
-from dgmppl.distributions import AutoregressiveCategorical, Coded, Quantized
+from dgmppl.distributions import Autoregressive, Coded, Quantized
 from dgmppl.networks import MovingCodebook, flatten_batch
 from dgmppl.objectives import ELBO, VectorQuantization
 from dgmppl.recipes import Recipe
@@ -71,7 +71,7 @@ class Recurrent(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """`[N positions] → [N positions num_codes]`."""
-        before = nn.functional.pad(codes[:, :-1], (1, 0), value=self.logits.out_features)
+        before = nn.functional.pad(codes[:, :-1].long(), (1, 0), value=self.logits.out_features)
         hidden, _ = self.gru(self.dropout(self.embedding(before) + self.position))
         return self.logits(self.dropout(hidden))
 
@@ -120,7 +120,7 @@ class VQVAE(dgmppl.Program):
 
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
         """p(c) p(x|z), x of shape `[B, 1, height, width]`."""
-        codes = AutoregressiveCategorical(self.prior, self.positions, self.num_codes)
+        codes = Autoregressive(self.prior, (self.positions,), lambda c: Categorical(logits=c))
         with dgmppl.data_plate(x, n):
             z = pyro.sample("z", Coded(codes, self.codebook.weight))
             return pyro.sample("x", Normal(self.decoder(z.mT), self.scale).to_event(3), obs=x)

@@ -1,12 +1,37 @@
 """Networks that PyTorch lacks."""
 
+from dgmppl.networks.any_order import AnyOrder
+from dgmppl.networks.causal_attention import CausalAttention
+from dgmppl.networks.causal_conv import CausalConv1d
 from dgmppl.networks.fill import Fill, FillBesideMask
 from dgmppl.networks.flatten_batch import flatten_batch
+from dgmppl.networks.gated_conv import GatedConv2d
+from dgmppl.networks.gated_pixels import GatedPixels
+from dgmppl.networks.masked_conv import MaskedConv2d
+from dgmppl.networks.masked_mlp import MaskedMLP
+from dgmppl.networks.masked_pixels import MaskedPixels
 from dgmppl.networks.moving_codebook import MovingCodebook
+from dgmppl.networks.places import Places
+from dgmppl.networks.recurrent import Recurrent
+from dgmppl.networks.remembers import Remembers, remembering
+from dgmppl.networks.rows_above import RowsAbove
 
 __all__ = [
+    "AnyOrder",
+    "CausalAttention",
+    "CausalConv1d",
     "Fill",
     "FillBesideMask",
+    "GatedConv2d",
+    "GatedPixels",
+    "MaskedConv2d",
+    "MaskedMLP",
+    "MaskedPixels",
     "MovingCodebook",
+    "Places",
+    "Recurrent",
+    "Remembers",
+    "RowsAbove",
     "flatten_batch",
+    "remembering",
 ]

@@ -1,0 +1,173 @@
+"""Vectors, pictures and sequences whose elements are drawn one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from pyro.distributions import Bernoulli, TorchDistribution
+from torch import Tensor
+from torch.distributions import constraints
+
+__all__ = ["Autoregressive"]
+
+
+def _bernoulli(logits: Tensor) -> Any:
+    return Bernoulli(logits=logits)
+
+
+class Autoregressive(TorchDistribution):
+    """p(x) = Π_i p(x_i | x_1, …, x_{i−1}), every factor given by one causal network.
+
+    A score takes one pass of the network. A draw takes one pass for each element, or as much as the
+    network's own `walk` takes: a method `walk(x)` that yields the parameters of the elements in
+    turn, each after those before it were written into x. Networks of `dgmppl.networks` have one
+    that computes nothing twice.
+
+    Arguments:
+        net: Values `[*batch, *event_shape]` → parameters `[*batch, *event_shape, *rest]`. Those of
+            an element may depend only on elements before it. A `functools.partial` of a network
+            gives it conditions, whose leading dimensions it has to broadcast with the values'. One
+            whose `any_order` is true, such as `AnyOrder`, is given the order as well.
+        event_shape: Shape of one x.
+        factor: Parameters `[*batch, *rest]` → the distribution of one element, batch shape
+            `[*batch]`; Bernoulli of logits unless told.
+        order: Which element is drawn first, second, … in the flattened event: `[D]`, or one a row
+            of the batch, `[*batch, D]`. From first to last unless told.
+        batch_shape: Shape of independent copies.
+
+    Example:
+        >>> from pyro.distributions import Categorical
+        >>> def repeats(c):  # the first is any of three, the others are copies of the one before
+        ...     previous = c.roll(1, -1)[..., None] == torch.arange(3)
+        ...     return torch.where(torch.arange(4)[:, None] > 0, 50.0 * previous, 0.0)
+        >>> sequences = Autoregressive(repeats, (4,), lambda logits: Categorical(logits=logits))
+        >>> c = sequences.sample()
+        >>> bool((c == c[0]).all()), round(sequences.log_prob(c).exp().item(), 3)
+        (True, 0.333)
+    """
+
+    arg_constraints: dict = {}  # noqa: RUF012 - the name and type are torch's protocol
+
+    def __init__(
+        self,
+        net: Callable[..., Tensor],
+        event_shape: Any,
+        factor: Callable[[Tensor], Any] = _bernoulli,
+        *,
+        order: Tensor | None = None,
+        batch_shape: Any = torch.Size(),
+        validate_args: Any = None,
+    ):
+        self.net, self.factor, self.order = net, factor, order
+        if getattr(net, "any_order", False):
+            order = torch.arange(math.prod(event_shape)) if order is None else order
+            self.conditionals: Callable[..., Tensor] = partial(net, order=order)
+        else:
+            self.conditionals = net
+        super().__init__(
+            torch.Size(batch_shape), torch.Size(event_shape), validate_args=validate_args
+        )
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        """That of the factors, at every element."""
+        with torch.no_grad():
+            own = self.factor(
+                self.conditionals(torch.zeros(self.batch_shape + self.event_shape))
+            ).support
+        return constraints.independent(own, len(self.event_shape))
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Autoregressive:
+        """Independent copies of shape `batch_shape`."""
+        return Autoregressive(
+            self.net,
+            self.event_shape,
+            self.factor,
+            order=self.order,
+            batch_shape=batch_shape,
+            validate_args=False,
+        )
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-probability, or log-density, of values `[*batch, *event_shape]`, `[*batch]`."""
+        log_p = self.factor(self.conditionals(value)).log_prob(value)
+        return log_p.sum([*range(-len(self.event_shape), 0)])
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        """One element after the other, `sample_shape + batch_shape + event_shape`."""
+        return self._filled(torch.zeros(self._extended_shape(sample_shape)))
+
+    @torch.no_grad()
+    def complete(self, value: Tensor, known: Tensor) -> Tensor:
+        """Draws the elements that are not known, given those that are.
+
+        Arguments:
+            value: `[*batch, *event_shape]`; what is not known is ignored.
+            known: Which elements are, of a shape that broadcasts with `value`.
+
+        Raises:
+            ValueError: If a known element comes after one that is not: what is known later would
+                not be heeded.
+        """
+        flat = known.expand(value.shape).reshape(*self._batch_of(value), -1)
+        order = torch.arange(flat.shape[-1]) if self.order is None else self.order
+        order = order.expand(flat.shape)
+        in_turn = flat.gather(-1, order)
+        chosen = self
+        if getattr(self.net, "any_order", False):  # then what is known comes first
+            order = order.gather(-1, (~in_turn).int().argsort(dim=-1, stable=True))
+            chosen = Autoregressive(self.net, self.event_shape, self.factor, order=order)
+        elif bool((in_turn[..., 1:] & ~in_turn[..., :-1]).any()):
+            raise ValueError(
+                "Expected known elements before all others in the order of drawing, got some after "
+                "them. Try a program that draws in any order, such as the recipe orderless-nade."
+            )
+        return chosen._filled(torch.where(known, value, 0.0).contiguous(), flat)
+
+    def _filled(self, values: Tensor, known: Tensor | None = None) -> Tensor:
+        """Draws every element that is not known; in place, but for its type."""
+        batch = self._batch_of(values)
+        flat, kind = values.view(*batch, -1), values.dtype
+        order = torch.arange(flat.shape[-1]) if self.order is None else self.order
+        each = order.expand(*batch, -1)[..., None] if order.dim() > 1 else order[:, None]
+        walk = _walk_of(self.conditionals)
+        walk = walk or partial(_naive, self.conditionals, each, len(batch))
+        for place, parameters in zip(each.unbind(-2), walk(values), strict=True):
+            drawn = self.factor(parameters.contiguous()).sample()  # what is drawn hangs on strides
+            kind = drawn.dtype
+            place = place.expand(*batch, 1)
+            if known is not None:
+                held = known.gather(-1, place)[..., 0]
+                drawn = torch.where(held, flat.gather(-1, place)[..., 0].to(kind), drawn)
+            flat.scatter_(-1, place, drawn[..., None].to(flat.dtype))
+        return values.to(kind)
+
+    def _batch_of(self, value: Tensor) -> torch.Size:
+        return value.shape[: value.dim() - len(self.event_shape)]
+
+
+def _walk_of(net: Any) -> Callable[[Tensor], Iterator[Tensor]] | None:
+    """The network's own way of drawing, with the conditions that it was given."""
+    if isinstance(net, partial):
+        walk = getattr(net.func, "walk", None)
+        return walk and partial(walk, *net.args, **net.keywords)
+    return getattr(net, "walk", None)
+
+
+def _naive(
+    net: Callable[[Tensor], Tensor], order: Tensor, batch_dim: int, values: Tensor
+) -> Iterator[Tensor]:
+    """The parameters of every element in turn, by a pass of the network for each."""
+    number = math.prod(values.shape[batch_dim:])
+    for place in order.unbind(-2):
+        all_of = net(values)
+        all_of = all_of.reshape(*all_of.shape[:batch_dim], number, *all_of.shape[values.dim() :])
+        index = place.expand(*all_of.shape[:batch_dim], 1)
+        index = index.reshape(*index.shape, *[1] * (all_of.dim() - batch_dim - 1))
+        index = index.expand(*index.shape[: batch_dim + 1], *all_of.shape[batch_dim + 1 :])
+        yield all_of.gather(batch_dim, index).squeeze(batch_dim)
