@@ -35,7 +35,8 @@ class Recipe:
 
     Arguments:
         program: Builds the program: its class, or a `functools.partial` of it. Parameters named
-            `data_dim` and `image_shape` that are left open are taken from the data.
+            `data_dim`, `image_shape`, `length` (of sequences) and `categories` (of a text's
+            characters) that are left open are taken from the data.
         objective: The learning principle.
         data: Takes `split=` and returns data, most often a `functools.partial` of `load`.
         guide: Program → guide that replaces its own, or `None`.
@@ -83,8 +84,10 @@ class Recipe:
             sizes = {
                 "data_dim": shape[-1],
                 "image_shape": getattr(data, "image_shape", None) or tuple(shape),
+                "length": shape[-1],
+                "categories": len(getattr(data, "record", {}).get("alphabet", "")),
             }
-        open_sizes = {k: v for k, v in sizes.items() if k in parameters and k not in given}
+        open_sizes = {k: v for k, v in sizes.items() if v and k in parameters and k not in given}
         program = self.program(**open_sizes)
         if self.guide is None:
             return program

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 import dgmppl
 from dgmppl.data import load
 from dgmppl.distributions import Autoregressive, Coded, Quantized
-from dgmppl.networks import MovingCodebook, flatten_batch
+from dgmppl.networks import MovingCodebook, NextToken, Places, Recurrent, flatten_batch
 from dgmppl.objectives import ELBO, VectorQuantization
 from dgmppl.recipes import Recipe
 
@@ -58,22 +58,15 @@ def decoder(halvings: int, channels: int, code_dim: int, height: int) -> nn.Modu
     return flatten_batch(nn.Sequential(*layers), event_dim=2)
 
 
-class Recurrent(nn.Module):
-    """A causal network: logits of each code from those before it, row by row of the grid."""
-
-    def __init__(self, num_codes: int, positions: int, hidden_features: int):
-        super().__init__()
-        self.embedding = nn.Embedding(num_codes + 1, hidden_features)  # one more for the start
-        self.position = nn.Parameter(torch.zeros(positions, hidden_features))
-        self.gru = nn.GRU(hidden_features, hidden_features, batch_first=True)
-        self.dropout = nn.Dropout(0.3)  # codes are soon learned by heart
-        self.logits = nn.Linear(hidden_features, num_codes)
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """`[N positions] → [N positions num_codes]`."""
-        before = nn.functional.pad(codes[:, :-1].long(), (1, 0), value=self.logits.out_features)
-        hidden, _ = self.gru(self.dropout(self.embedding(before) + self.position))
-        return self.logits(self.dropout(hidden))
+def prior(num_codes: int, positions: int, hidden_features: int) -> nn.Module:
+    """Logits of each code from those before it, `[*batch positions] → [*batch … num_codes]`."""
+    body = nn.Sequential(
+        Places(positions, hidden_features),
+        nn.Dropout(0.3),  # codes are soon learned by heart
+        Recurrent(nn.GRU(hidden_features, hidden_features, batch_first=True)),
+        nn.Dropout(0.3),
+    )
+    return flatten_batch(NextToken(num_codes, hidden_features, body), event_dim=1)
 
 
 class VQVAE(dgmppl.Program):
@@ -116,7 +109,7 @@ class VQVAE(dgmppl.Program):
         self.encoder = encoder(halvings, channels, code_dim)
         self.decoder = decoder(halvings, channels, code_dim, image_shape[1])
         self.codebook = codebook(num_codes, code_dim)
-        self.prior = flatten_batch(Recurrent(num_codes, self.positions, hidden_features), 1)
+        self.prior = prior(num_codes, self.positions, hidden_features)
 
     def model(self, x: Tensor | None = None, n: int = 1) -> Tensor:
         """p(c) p(x|z), x of shape `[B, 1, height, width]`."""

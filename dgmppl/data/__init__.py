@@ -28,6 +28,7 @@ from dgmppl.data.some_labels import SomeLabels, shown
 from dgmppl.data.sources import as_data
 from dgmppl.data.stacked_pictures import stacked
 from dgmppl.data.tensors import TensorData
+from dgmppl.data.text import spell
 from dgmppl.data.toy import grid_centres, ring_centres
 from dgmppl.data.two_renderings import outlines, renderings
 
@@ -62,6 +63,7 @@ __all__ = [
     "repeat_rows",
     "ring_centres",
     "shown",
+    "spell",
     "stacked",
     "to_device",
 ]

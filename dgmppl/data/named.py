@@ -15,21 +15,30 @@ from dgmppl.data.images import IMAGE_SETS
 from dgmppl.data.newsgroups import newsgroups
 from dgmppl.data.patches import SIDE, patches
 from dgmppl.data.pixels import Grey, Pixels
+from dgmppl.data.sequences import SUMS_ALPHABET, harmonics, sums
 from dgmppl.data.some_labels import SomeLabels
 from dgmppl.data.tensors import TensorData
+from dgmppl.data.text import TEXTS, text
 from dgmppl.data.toy import TOY_SETS
 
 __all__ = ["load", "names"]
 
 GREY = Grey()
-DRAWN_SETS = {**TOY_SETS, "furniture": furniture, "bars": bars}
+DRAWN_SETS = {
+    **TOY_SETS,
+    "furniture": furniture,
+    "bars": bars,
+    "sums": sums,
+    "harmonics": harmonics,
+}
+ALPHABETS = {"sums": SUMS_ALPHABET}
 TOY_SPLITS = ("train", "validation", "test")
 TOY_NUMBER = 10_000
 
 
 def names() -> tuple[str, ...]:
     """The names that `load` knows: pictures first, then words, then what is drawn."""
-    return (*IMAGE_SETS, "newsgroups", "patches", *DRAWN_SETS)
+    return (*IMAGE_SETS, "newsgroups", *TEXTS, "patches", *DRAWN_SETS)
 
 
 def load(
@@ -42,6 +51,7 @@ def load(
     flatten: bool = True,
     n: int | None = None,
     seed: int | None = None,
+    length: int | None = None,
 ) -> TensorData:
     """Loads a named data set.
 
@@ -55,6 +65,9 @@ def load(
     | `furniture` | clouds of 128 points in space: tables, chairs, lamps, planes | all three |
     | `patches` | 12x12 pixels of scikit-learn's two photographs, whitened | all three |
     | `bars` | counts of 25 words in documents of ten topics | all three |
+    | `sums` | lines such as "07+35=042" as numbers of characters | all three |
+    | `harmonics` | waveforms of 256 samples in three timbres | all three |
+    | `tinyshakespeare` | plays as numbers of characters | train, test: the last tenth |
     | `newsgroups` | counts of 2,000 words in articles of at most 500 | train 11,095, test 7,376 |
 
     A published set is the file `<name>.npz` in `root`, else in the folder that the environment
@@ -73,6 +86,7 @@ def load(
         flatten: Pictures as rows `[N, height·width]`, or else `[N, 1, height, width]`.
         n: How many points to draw, 10,000 unless told. Toy sets and patches only.
         seed: Of the points, 0 unless told; splits differ under one seed. Likewise.
+        length: Characters in a piece, 128 unless told. Texts only.
 
     Returns:
         Data of float32: pixels in [0, 1], or points; with labels where there are any (class,
@@ -89,8 +103,15 @@ def load(
         (360, (360, 64), (1, 8, 8))
     """
     if labels is not None:
-        data = load(name, split, pixels, root=root, flatten=flatten, n=n, seed=seed)
+        options: Any = {"root": root, "flatten": flatten, "n": n, "seed": seed, "length": length}
+        data = load(name, split, pixels, **options)
         return labels(data) if split == "train" else replace(labels, number=0, copies=1)(data)
+    if name in TEXTS:
+        _refuse(name, "of fixed size", n=n, seed=seed)
+        _refuse(name, "without pixels", pixels=None if pixels == GREY else pixels)
+        _check_split(name, split, ("train", "test"))
+        return text(name, split, root, 128 if length is None else length)
+    _refuse(name, "no text", length=length)
     if name in IMAGE_SETS:
         _refuse(name, "of fixed size", n=n, seed=seed)
         return _pictures(name, split, pixels, root, flatten)
@@ -133,7 +154,8 @@ def _points(name: str, split: str, n: int, seed: int) -> TensorData:
         raise ValueError(f"Expected at least one point, got n={n}. Try n={TOY_NUMBER}.")
     stream = len(TOY_SPLITS) * seed + TOY_SPLITS.index(split)
     generator = torch.Generator().manual_seed(stream)
-    record = {"name": name, "split": split, "seed": seed}
+    record: dict[str, Any] = {"name": name, "split": split, "seed": seed}
+    record |= {"alphabet": ALPHABETS[name]} if name in ALPHABETS else {}
     if name == "patches":
         return TensorData(patches(split, n, generator), record=record, image_shape=(1, SIDE, SIDE))
     points, labels = DRAWN_SETS[name](n, generator)

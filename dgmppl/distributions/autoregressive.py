@@ -19,6 +19,19 @@ def _bernoulli(logits: Tensor) -> Any:
     return Bernoulli(logits=logits)
 
 
+class _Elements(constraints.Constraint):
+    """Values all of whose elements lie in the factors' support."""
+
+    def __init__(self, own: Any, whole: Autoregressive):
+        self.own, self.whole = own, whole
+        self.event_dim, self.is_discrete = len(whole.event_shape), own.is_discrete
+
+    def check(self, value: Tensor) -> Tensor:
+        """`[*batch]`."""
+        inside: Tensor = self.own.check(self.whole.elements(value)).all(-1)
+        return inside
+
+
 class Autoregressive(TorchDistribution):
     """p(x) = Π_i p(x_i | x_1, …, x_{i−1}), every factor given by one causal network.
 
@@ -35,6 +48,9 @@ class Autoregressive(TorchDistribution):
         event_shape: Shape of one x.
         factor: Parameters `[*batch, *rest]` → the distribution of one element, batch shape
             `[*batch]`; Bernoulli of logits unless told.
+        size: How many numbers an element has that are drawn at once, the length of a factor's
+            event; 1 for factors of single numbers. Parameters of more are `[*batch, D, *rest]`,
+            where D is the number of elements.
         order: Which element is drawn first, second, … in the flattened event: `[D]`, or one a row
             of the batch, `[*batch, D]`. From first to last unless told.
         batch_shape: Shape of independent copies.
@@ -58,11 +74,12 @@ class Autoregressive(TorchDistribution):
         event_shape: Any,
         factor: Callable[[Tensor], Any] = _bernoulli,
         *,
+        size: int = 1,
         order: Tensor | None = None,
         batch_shape: Any = torch.Size(),
         validate_args: Any = None,
     ):
-        self.net, self.factor, self.order = net, factor, order
+        self.net, self.factor, self.size, self.order = net, factor, size, order
         if getattr(net, "any_order", False):
             order = torch.arange(math.prod(event_shape)) if order is None else order
             self.conditionals: Callable[..., Tensor] = partial(net, order=order)
@@ -79,6 +96,8 @@ class Autoregressive(TorchDistribution):
             own = self.factor(
                 self.conditionals(torch.zeros(self.batch_shape + self.event_shape))
             ).support
+        if self.size > 1:
+            return _Elements(own, self)
         return constraints.independent(own, len(self.event_shape))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Autoregressive:
@@ -87,6 +106,7 @@ class Autoregressive(TorchDistribution):
             self.net,
             self.event_shape,
             self.factor,
+            size=self.size,
             order=self.order,
             batch_shape=batch_shape,
             validate_args=False,
@@ -94,8 +114,10 @@ class Autoregressive(TorchDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The log-probability, or log-density, of values `[*batch, *event_shape]`, `[*batch]`."""
-        log_p = self.factor(self.conditionals(value)).log_prob(value)
-        return log_p.sum([*range(-len(self.event_shape), 0)])
+        factors = self.factor(self.conditionals(value))
+        if self.size > 1:
+            return factors.log_prob(self.elements(value)).sum(-1)
+        return factors.log_prob(value).sum([*range(-len(self.event_shape), 0)])
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
@@ -114,10 +136,16 @@ class Autoregressive(TorchDistribution):
             ValueError: If a known element comes after one that is not: what is known later would
                 not be heeded.
         """
-        flat = known.expand(value.shape).reshape(*self._batch_of(value), -1)
-        order = torch.arange(flat.shape[-1]) if self.order is None else self.order
-        order = order.expand(flat.shape)
-        in_turn = flat.gather(-1, order)
+        held = self.elements(known.expand(value.shape).contiguous())
+        if bool((held.any(-1) != held.all(-1)).any()):
+            raise ValueError(
+                f"Expected elements of {self.size} numbers that are known or not, got some of "
+                "which a part is known. Try a mask of whole elements."
+            )
+        held = held.all(-1)
+        order = torch.arange(held.shape[-1]) if self.order is None else self.order
+        order = order.expand(held.shape)
+        in_turn = held.gather(-1, order)
         chosen = self
         if getattr(self.net, "any_order", False):  # then what is known comes first
             order = order.gather(-1, (~in_turn).int().argsort(dim=-1, stable=True))
@@ -127,28 +155,32 @@ class Autoregressive(TorchDistribution):
                 "Expected known elements before all others in the order of drawing, got some after "
                 "them. Try a program that draws in any order, such as the recipe orderless-nade."
             )
-        return chosen._filled(torch.where(known, value, 0.0).contiguous(), flat)
+        return chosen._filled(value.where(known, 0).contiguous(), held)
 
-    def _filled(self, values: Tensor, known: Tensor | None = None) -> Tensor:
-        """Draws every element that is not known; in place, but for its type."""
-        batch = self._batch_of(values)
-        flat, kind = values.view(*batch, -1), values.dtype
-        order = torch.arange(flat.shape[-1]) if self.order is None else self.order
+    def _filled(self, values: Tensor, held: Tensor | None = None) -> Tensor:
+        """Draws every element that is not held; in place, but for its type."""
+        elements, kind = self.elements(values), values.dtype
+        batch = elements.shape[:-2]
+        order = torch.arange(elements.shape[-2]) if self.order is None else self.order
         each = order.expand(*batch, -1)[..., None] if order.dim() > 1 else order[:, None]
         walk = _walk_of(self.conditionals)
-        walk = walk or partial(_naive, self.conditionals, each, len(batch))
+        own_dim = 1 if self.size > 1 else len(self.event_shape)
+        walk = walk or partial(_naive, self.conditionals, each, len(batch), own_dim)
         for place, parameters in zip(each.unbind(-2), walk(values), strict=True):
             drawn = self.factor(parameters.contiguous()).sample()  # what is drawn hangs on strides
             kind = drawn.dtype
             place = place.expand(*batch, 1)
-            if known is not None:
-                held = known.gather(-1, place)[..., 0]
-                drawn = torch.where(held, flat.gather(-1, place)[..., 0].to(kind), drawn)
-            flat.scatter_(-1, place, drawn[..., None].to(flat.dtype))
+            at = place[..., None].expand(*batch, 1, self.size)
+            drawn = drawn.reshape(at.shape)
+            if held is not None:
+                drawn = drawn.where(~held.gather(-1, place)[..., None], elements.gather(-2, at))
+            elements.scatter_(-2, at, drawn.to(elements.dtype))
         return values.to(kind)
 
-    def _batch_of(self, value: Tensor) -> torch.Size:
-        return value.shape[: value.dim() - len(self.event_shape)]
+    def elements(self, value: Tensor) -> Tensor:
+        """A view of values as elements, `[*batch, D, size]`."""
+        batch = value.shape[: value.dim() - len(self.event_shape)]
+        return value.view(*batch, -1, self.size)
 
 
 def _walk_of(net: Any) -> Callable[[Tensor], Iterator[Tensor]] | None:
@@ -160,14 +192,19 @@ def _walk_of(net: Any) -> Callable[[Tensor], Iterator[Tensor]] | None:
 
 
 def _naive(
-    net: Callable[[Tensor], Tensor], order: Tensor, batch_dim: int, values: Tensor
+    net: Callable[[Tensor], Tensor], order: Tensor, batch_dim: int, own_dim: int, values: Tensor
 ) -> Iterator[Tensor]:
-    """The parameters of every element in turn, by a pass of the network for each."""
-    number = math.prod(values.shape[batch_dim:])
+    """The parameters of every element in turn, by a pass of the network for each.
+
+    Arguments:
+        net: Values → parameters.
+        order: Which elements in turn, `[*batch, D, 1]` or `[D, 1]`.
+        batch_dim: How many dimensions the batch has.
+        own_dim: How many of the parameters' dimensions count the elements.
+        values: What has been drawn, `[*batch, *event_shape]`.
+    """
     for place in order.unbind(-2):
-        all_of = net(values)
-        all_of = all_of.reshape(*all_of.shape[:batch_dim], number, *all_of.shape[values.dim() :])
-        index = place.expand(*all_of.shape[:batch_dim], 1)
-        index = index.reshape(*index.shape, *[1] * (all_of.dim() - batch_dim - 1))
-        index = index.expand(*index.shape[: batch_dim + 1], *all_of.shape[batch_dim + 1 :])
-        yield all_of.gather(batch_dim, index).squeeze(batch_dim)
+        parameters = net(values).flatten(batch_dim, batch_dim + own_dim - 1)
+        batch, rest = parameters.shape[:batch_dim], parameters.shape[batch_dim + 1 :]
+        index = place.expand(*batch, 1).reshape(*batch, 1, *[1] * len(rest))
+        yield parameters.gather(batch_dim, index.expand(*batch, 1, *rest)).squeeze(batch_dim)

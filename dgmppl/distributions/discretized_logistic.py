@@ -49,7 +49,7 @@ class DiscretizedLogistic(TorchDistribution):
         >>> pixel = DiscretizedLogistic(torch.tensor(0.3), torch.tensor(0.1), levels=5)
         >>> p = pixel.log_prob(torch.linspace(0, 1, 5)).exp()
         >>> p, round(p.sum().item(), 4)
-        (tensor([0.1480, 0.4747, 0.3222, 0.0501, 0.0050]), 1.0)
+        (tensor([0.1480, 0.5311, 0.2835, 0.0342, 0.0032]), 1.0)
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012

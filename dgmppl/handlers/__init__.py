@@ -1,6 +1,7 @@
 """Effect handlers, one a file."""
 
 from dgmppl.handlers.blur import Blur
+from dgmppl.handlers.complete import Complete
 from dgmppl.handlers.configure import Configure
 from dgmppl.handlers.exchange import Exchange
 from dgmppl.handlers.impose import Impose
@@ -18,6 +19,7 @@ from dgmppl.handlers.unscored import Unscored
 
 __all__ = [
     "Blur",
+    "Complete",
     "Configure",
     "Exchange",
     "Impose",

@@ -11,10 +11,12 @@ from dgmppl.networks.masked_conv import MaskedConv2d
 from dgmppl.networks.masked_mlp import MaskedMLP
 from dgmppl.networks.masked_pixels import MaskedPixels
 from dgmppl.networks.moving_codebook import MovingCodebook
+from dgmppl.networks.next_token import NextToken
 from dgmppl.networks.places import Places
 from dgmppl.networks.recurrent import Recurrent
 from dgmppl.networks.remembers import Remembers, remembering
 from dgmppl.networks.rows_above import RowsAbove
+from dgmppl.networks.wave_stack import WaveStack
 
 __all__ = [
     "AnyOrder",
@@ -28,10 +30,12 @@ __all__ = [
     "MaskedMLP",
     "MaskedPixels",
     "MovingCodebook",
+    "NextToken",
     "Places",
     "Recurrent",
     "Remembers",
     "RowsAbove",
+    "WaveStack",
     "flatten_batch",
     "remembering",
 ]

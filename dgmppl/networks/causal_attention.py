@@ -23,6 +23,7 @@ class CausalAttention(Remembers):
         Attention Is All You Need, Ashish Vaswani et al., 2017. https://arxiv.org/abs/1706.03762
 
     Example:
+        >>> import torch
         >>> CausalAttention(8, heads=2)(torch.zeros(5, 10, 8)).shape
         torch.Size([5, 10, 8])
     """

@@ -29,6 +29,7 @@ class CausalConv1d(Remembers):
         2016. https://arxiv.org/abs/1611.09482
 
     Example:
+        >>> import torch
         >>> CausalConv1d(2, 3, kernel_size=2, dilation=4)(torch.zeros(5, 2, 10)).shape
         torch.Size([5, 3, 10])
     """

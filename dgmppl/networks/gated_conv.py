@@ -27,6 +27,7 @@ class GatedConv2d(nn.Module):
         https://arxiv.org/abs/1606.05328
 
     Example:
+        >>> import torch
         >>> layer, x = GatedConv2d(4, in_channels=1), torch.zeros(2, 1, 6, 6)
         >>> above, links = layer.vertical(x)
         >>> layer.horizontal(x, links).shape

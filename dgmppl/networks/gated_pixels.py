@@ -28,6 +28,7 @@ class GatedPixels(nn.Module):
         https://arxiv.org/abs/1606.05328
 
     Example:
+        >>> import torch
         >>> GatedPixels(8, 2)(torch.zeros(5, 1, 6, 6)).shape
         torch.Size([5, 1, 6, 6])
     """

@@ -48,6 +48,7 @@ class MaskedPixels(nn.Module):
         2016. https://arxiv.org/abs/1601.06759
 
     Example:
+        >>> import torch
         >>> MaskedPixels(8, 2)(torch.zeros(5, 1, 6, 6)).shape
         torch.Size([5, 1, 6, 6])
     """

@@ -15,6 +15,7 @@ class Recurrent(Remembers):
     Inside `remembering` it keeps its state.
 
     Example:
+        >>> import torch
         >>> Recurrent(nn.GRU(4, 8, batch_first=True))(torch.zeros(5, 6, 4)).shape
         torch.Size([5, 6, 8])
     """
