@@ -13,8 +13,22 @@ import torch
 from pyro.distributions import Categorical, MixtureSameFamily, Normal
 from torch import Tensor, nn
 
-from dgmppl.distributions import Autoregressive, DiscretizedLogistic, MuLawCategorical
-from dgmppl.networks import AnyOrder, GatedPixels, MaskedMLP, MaskedPixels, flatten_batch
+from dgmppl.distributions import (
+    Autoregressive,
+    Coded,
+    DiscretizedLogistic,
+    MuLawCategorical,
+)
+from dgmppl.models.transformer import blocks
+from dgmppl.networks import (
+    AnyOrder,
+    GatedPixels,
+    MaskedMLP,
+    MaskedPixels,
+    NextToken,
+    Recurrent,
+    flatten_batch,
+)
 
 TABLE = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))  # previous (or none) → logits
 EVERY = torch.tensor(list(itertools.product(range(3), repeat=4)))  # [81, 4]
@@ -74,7 +88,34 @@ def gated_pictures() -> Autoregressive:
     return Autoregressive(flatten_batch(shaken(GatedPixels(8, 2))), (1, 2, 3))
 
 
-BINARY = [masked_mlp, turned_mlp, any_order, pictures, gated_pictures]
+def recurrent() -> Autoregressive:
+    body = Recurrent(nn.GRU(5, 5, batch_first=True))
+    return Autoregressive(flatten_batch(shaken(NextToken(2, 5, body)), 1), (6,), categorical)
+
+
+def attention() -> Autoregressive:
+    net = shaken(NextToken(2, 8, blocks(6, 8, layers=1, heads=2)))
+    return Autoregressive(flatten_batch(net, 1), (6,), categorical)
+
+
+def groups() -> Autoregressive:
+    """Three elements of two pixels each."""
+    net = shaken(NextToken(4, 8, blocks(3, 8, layers=1, heads=2), bits=2))
+    codes = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    factor = lambda logits: Coded(Categorical(logits=logits), codes)  # noqa: E731
+    return Autoregressive(flatten_batch(net, 1), (6,), factor, size=2)
+
+
+BINARY = [
+    masked_mlp,
+    turned_mlp,
+    any_order,
+    pictures,
+    gated_pictures,
+    recurrent,
+    attention,
+    groups,
+]
 binary = pytest.mark.parametrize("make", BINARY)
 
 
@@ -142,7 +183,7 @@ def test_completions_keep_what_is_known_and_follow_the_conditional(
     torch.manual_seed(0)
     pixels, number = make(), 20_000
     order = torch.arange(6) if pixels.order is None else pixels.order
-    known = torch.zeros(6, dtype=torch.bool).index_fill(0, order[:3], True)
+    known = torch.zeros(6, dtype=torch.bool).index_fill(0, order[:4], True)
     every = configurations(torch.Size([6]))
     given = every[37]
     value = given.where(known, torch.nan).reshape(pixels.event_shape)
@@ -163,6 +204,13 @@ def test_any_order_completes_what_lies_anywhere() -> None:
     known = torch.tensor([False, True, False, True, False, True])
     drawn = pixels.complete(torch.ones(100, 6).double(), known)
     assert (drawn[:, known] == 1).all() and 0 < drawn[:, ~known].mean() < 1
+
+
+def test_an_element_is_known_as_a_whole() -> None:
+    with pytest.raises(ValueError, match="whole elements"):
+        groups().complete(torch.zeros(6), torch.arange(6) < 3)
+    assert not groups().support.check(torch.tensor([0.0, 1, 0, 1, 0.5, 1]))
+    assert groups().support.check(torch.tensor([0.0, 1, 0, 1, 0, 1]))
 
 
 def test_completing_before_what_is_known_is_refused() -> None:

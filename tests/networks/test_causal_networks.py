@@ -9,7 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dgmppl.networks import AnyOrder, GatedPixels, MaskedMLP, MaskedPixels, flatten_batch
+from dgmppl.models.transformer import blocks
+from dgmppl.networks import (
+    AnyOrder,
+    CausalConv1d,
+    GatedPixels,
+    MaskedMLP,
+    MaskedPixels,
+    NextToken,
+    Recurrent,
+    WaveStack,
+    flatten_batch,
+)
 
 
 def dependencies(net: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
@@ -17,7 +28,7 @@ def dependencies(net: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Ten
     x = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     number = x.numel()
     moved = x.repeat(number, *[1] * x.dim())
-    moved.view(number, number).diagonal().add_(0.7)
+    moved.view(number, number).diagonal().add_(1.0)
     before, *after = net(torch.cat([x[None], moved])).detach().split([1, number])
     return ((after[0] - before).abs().reshape(number, number, -1) > 1e-12).any(-1).T
 
@@ -28,6 +39,10 @@ def before(order: Tensor) -> Tensor:
     return place < place[:, None]
 
 
+def tokens(body: nn.Module) -> nn.Module:
+    return NextToken(3, 8, body)
+
+
 SHAPE = (1, 5, 6)
 #: Network, event shape, whether it sees all that came before.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], bool]] = {
@@ -36,6 +51,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], bool]] = {
     "masked pixels": (partial(MaskedPixels, 8, 2), SHAPE, False),
     "masked pixels, outputs": (partial(MaskedPixels, 8, 2, outputs=3), SHAPE, False),
     "gated pixels": (partial(GatedPixels, 8, 3), SHAPE, True),
+    "recurrent": (partial(tokens, Recurrent(nn.LSTM(8, 8, batch_first=True))), (7,), True),
+    "attention": (partial(tokens, blocks(7, 8, layers=2, heads=2)), (7,), True),
+    "waves": (partial(WaveStack, 5, 8, layers=3), (7,), True),
     "gated pixels, outputs": (partial(GatedPixels, 8, 3, outputs=2), SHAPE, True),
 }
 every = pytest.mark.parametrize("name", NETWORKS)
@@ -79,6 +97,32 @@ def test_any_order_depends_on_what_is_before() -> None:
     net = AnyOrder(nn.Sequential(nn.Linear(10, 20), nn.Tanh(), nn.Linear(20, 5))).double()
     order = torch.tensor([3, 0, 4, 1, 2])
     assert torch.equal(dependencies(partial(net, order=order), (5,)), before(order))
+
+
+def test_groups_do_not_see_themselves() -> None:
+    torch.manual_seed(0)
+    net = NextToken(4, 8, blocks(3, 8, layers=1, heads=2), bits=2).double()
+    found = dependencies(lambda x: net(x).repeat_interleave(2, 1), (6,))
+    group = torch.arange(6) // 2
+    assert torch.equal(found, group < group[:, None])
+
+
+def test_dilated_convolutions_see_as_far_as_they_say() -> None:
+    torch.manual_seed(0)
+    net = WaveStack(2, 8, layers=2, blocks=2).double()
+    assert net.receptive_field == 7
+    found = dependencies(net, (12,))
+    place = torch.arange(12)
+    behind = place[:, None] - place
+    assert torch.equal(found, (behind > 0) & (behind <= 7))
+
+
+def test_a_queue_is_a_convolution() -> None:
+    torch.manual_seed(0)
+    conv = CausalConv1d(2, 3, kernel_size=3, dilation=2).double()
+    found = dependencies(lambda x: conv(x[:, None].repeat(1, 2, 1)).mT, (9,))
+    behind = torch.arange(9)[:, None] - torch.arange(9)
+    assert torch.equal(found, (behind == 0) | (behind == 2) | (behind == 4))
 
 
 @every
