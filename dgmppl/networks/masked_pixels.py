@@ -1,21 +1,30 @@
-"""The network of the PixelCNN: residual blocks of masked convolutions."""
+"""Networks of pixels: blocks of masked convolutions, or of recurrent layers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import Tensor, nn
 
 from dgmppl.networks.masked_conv import MaskedConv2d
 from dgmppl.networks.remembers import remembering
 
-__all__ = ["MaskedPixels"]
+__all__ = ["MaskedBlock", "MaskedPixels"]
 
 
-class Block(nn.Module):
-    """x + f(x) with one masked convolution in half of the channels."""
+class MaskedBlock(nn.Module):
+    """x + f(x) with one masked convolution in half of the channels.
 
-    def __init__(self, channels: int, kernel_size: int):
+    Arguments:
+        channels: Of x.
+        kernel_size: Odd side of the kernel.
+
+    Example:
+        >>> MaskedBlock(8)(torch.zeros(2, 8, 6, 6)).shape
+        torch.Size([2, 8, 6, 6])
+    """
+
+    def __init__(self, channels: int, kernel_size: int = 3):
         super().__init__()
         half = channels // 2
         self.layers = nn.Sequential(
@@ -38,9 +47,10 @@ class MaskedPixels(nn.Module):
     Of pixels above and far to the right some are not seen: the blind spot, see `GatedPixels`.
 
     Arguments:
-        channels: Of the blocks.
+        channels: Of the blocks; the first convolution's kernel has side 7.
         blocks: How many.
-        kernel_size: Of their convolutions; the first one's is 7.
+        block: Channels → a layer `[N channels height width]` → the same, whose pixels see those
+            before and themselves.
         outputs: How many parameters a pixel; with 1 they have no dimension of their own.
 
     References:
@@ -53,12 +63,18 @@ class MaskedPixels(nn.Module):
         torch.Size([5, 1, 6, 6])
     """
 
-    def __init__(self, channels: int = 32, blocks: int = 7, kernel_size: int = 3, outputs: int = 1):
+    def __init__(
+        self,
+        channels: int = 32,
+        blocks: int = 7,
+        block: Callable[[int], nn.Module] = MaskedBlock,
+        outputs: int = 1,
+    ):
         super().__init__()
         self.outputs = outputs
         self.layers = nn.Sequential(
             MaskedConv2d(1, channels, 7, sees_self=False),
-            *[Block(channels, kernel_size) for _ in range(blocks)],
+            *[block(channels) for _ in range(blocks)],
             nn.ReLU(),
             nn.Conv2d(channels, channels, 1),
             nn.ReLU(),

@@ -13,11 +13,13 @@ from dgmppl.models.transformer import blocks
 from dgmppl.networks import (
     AnyOrder,
     CausalConv1d,
+    DiagonalBiLSTM,
     GatedPixels,
     MaskedMLP,
     MaskedPixels,
     NextToken,
     Recurrent,
+    RowLSTM,
     WaveStack,
     flatten_batch,
 )
@@ -51,6 +53,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], bool]] = {
     "masked pixels": (partial(MaskedPixels, 8, 2), SHAPE, False),
     "masked pixels, outputs": (partial(MaskedPixels, 8, 2, outputs=3), SHAPE, False),
     "gated pixels": (partial(GatedPixels, 8, 3), SHAPE, True),
+    "rows": (partial(MaskedPixels, 6, 2, RowLSTM), SHAPE, False),
+    "diagonals": (partial(MaskedPixels, 6, 2, DiagonalBiLSTM), SHAPE, False),
     "recurrent": (partial(tokens, Recurrent(nn.LSTM(8, 8, batch_first=True))), (7,), True),
     "attention": (partial(tokens, blocks(7, 8, layers=2, heads=2)), (7,), True),
     "waves": (partial(WaveStack, 5, 8, layers=3), (7,), True),
@@ -97,6 +101,20 @@ def test_any_order_depends_on_what_is_before() -> None:
     net = AnyOrder(nn.Sequential(nn.Linear(10, 20), nn.Tanh(), nn.Linear(20, 5))).double()
     order = torch.tensor([3, 0, 4, 1, 2])
     assert torch.equal(dependencies(partial(net, order=order), (5,)), before(order))
+
+
+@pytest.mark.parametrize(("layer", "whole"), [(DiagonalBiLSTM, True), (RowLSTM, False)])
+def test_layers_of_pixels_see_themselves_and_what_is_before(layer: type, whole: bool) -> None:
+    torch.manual_seed(0)
+    net = layer(4).double()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)  # what is far away is to be felt
+    found = dependencies(lambda x: net(x.expand(-1, 4, -1, -1)).movedim(1, -1), SHAPE)
+    place = torch.arange(30)
+    seen = place <= place[:, None]
+    assert not (found & ~seen).any() and found.diagonal().all()
+    assert torch.equal(found, seen) == whole
 
 
 def test_groups_do_not_see_themselves() -> None:
