@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,7 +51,12 @@ def evaluate(
         figures = ["—"] * 4
         if result.value is not None:
             draws = str(result.num_particles or "—")
-            figures = [f"{result.mean:.2f}", f"{result.mean_error:.2f}", f"{bits:.3f}", draws]
+            figures = [
+                f"{result.mean:.2f}",
+                f"{result.mean_error:.2f}",
+                "—" if math.isnan(bits) else f"{bits:.3f}",
+                draws,
+            ]
         kind = "; ".join(filter(None, (result.kind, result.caution)))
         about = (kind,) if alike else (_data(run), kind)
         table.add_row(str(run.directory), *about, *figures)
@@ -77,13 +83,14 @@ def evaluate_run(
     bits = float("nan")
     if result.value is not None:
         values = data.values
-        dims = int((~values.isnan()).sum()) / len(data) if isinstance(values, torch.Tensor) else 1
-        levels = getattr(data.transform, "levels", None)
-        bits = float(bits_per_dim(result.value.double().mean(), dims, levels=levels))
+        if isinstance(values, torch.Tensor):  # of several tensors no number of dimensions is right
+            dims = int((~values.isnan()).sum()) / len(data)
+            levels = getattr(data.transform, "levels", None)
+            bits = float(bits_per_dim(result.value.double().mean(), dims, levels=levels))
         record |= {
             "log_prob": result.mean,
             "standard_error": result.mean_error,
-            "bits_per_dim": bits,
+            "bits_per_dim": None if math.isnan(bits) else bits,
             "num_particles": result.num_particles,
         }
     if result.log_partition is not None:

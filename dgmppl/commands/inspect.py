@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dgmppl import pictures
 from dgmppl.binding import ProgramError, bind
-from dgmppl.data import batch_length, first_tensor, map_tensors, to_device
+from dgmppl.data import batch_length, first_tensor, map_tensors, spell, to_device
 from dgmppl.evaluation import generate, read_drafts
 from dgmppl.objectives import ObjectiveError
 from dgmppl.posterior import Diagnosis, diagnose, posterior
@@ -74,10 +74,11 @@ def _drawings(
 ) -> dict[str, Callable[[], Figure]]:
     """Name → how to draw it."""
     program, shape = run.program, data.image_shape
+    alphabet = data.record.get("alphabet")
     drawings: dict[str, Callable[[], Figure]] = {
         "graph": lambda: pictures.graph(program, x),
         "losses": lambda: pictures.losses(run.history, run.recipe.objective.measure),
-        "samples": lambda: pictures.samples(program, x, image_shape=shape),
+        "samples": lambda: pictures.samples(program, x, image_shape=shape, alphabet=alphabet),
         "reconstructions": lambda: pictures.reconstructions(program, x, image_shape=shape),
         "traversal": lambda: pictures.traversal(program, x, image_shape=shape),
         "interpolation": lambda: pictures.interpolation(program, *_ends(x), image_shape=shape),
@@ -109,9 +110,14 @@ def save_samples(run: Finished, number: int, path: Path, seed: int) -> list[str]
     arrays: dict[str, Any] = {name: value.cpu().numpy() for name, value in draws.items()}
     np.savez_compressed(path, **arrays)
     lines = [f"draws: {path} ({', '.join(f'{n} {tuple(v.shape)}' for n, v in draws.items())})"]
-    shape = run.test.image_shape
+    shape, alphabet = run.test.image_shape, run.test.record.get("alphabet")
+    if alphabet:
+        texts = [spell(row, alphabet) for row in draws["x"]]
+        path.with_suffix(".txt").write_text("\n\n".join(texts), encoding="utf-8")
+        lines += [f"text: {path.with_suffix('.txt')}", texts[0]]
+    x = run.test.first(64).draw()
     try:
-        figure = pictures.samples(run.program, run.test.first(64).draw(), image_shape=shape)
+        figure = pictures.samples(run.program, x, image_shape=shape, alphabet=alphabet)
     except SKIPPED as error:
         return [*lines, f"no picture: {error}"]
     figure.savefig(path.with_suffix(".png"))

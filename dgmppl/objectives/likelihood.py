@@ -42,7 +42,8 @@ class MaximumLikelihood(Objective):
         """Minus the mean log-likelihood a datum."""
         table = enumerate_latents(binding, x)
         value: Tensor = table.mean(table.log_evidence, progress.size)
-        return Loss(-value, value.detach(), {s.name: value.detach() for s in binding.observed[:1]})
+        alone = binding.observed if len(binding.observed) == 1 else ()
+        return Loss(-value, value.detach(), {s.name: value.detach() for s in alone})
 
     @property
     def formula(self) -> str:

@@ -10,11 +10,13 @@ from torch import nn
 
 from dgmppl.binding import bind
 from dgmppl.pictures.observations import draw_observed, observed_rows, observed_site
+from dgmppl.pictures.text_cells import TextCells
 from dgmppl.pictures.view import view_of
 
 __all__ = ["samples"]
 
 CLOUD = 1000
+MOST_LETTERS = 2000
 
 
 def samples(
@@ -24,6 +26,7 @@ def samples(
     *,
     data_site: str | None = None,
     image_shape: Sequence[int] | None = None,
+    alphabet: str | None = None,
     seed: int | None = 0,
 ) -> Figure:
     """Draws from p(x): pictures or curves (means given the latents), points, a histogram.
@@ -34,6 +37,7 @@ def samples(
         n: How many pictures or curves; of points there are as many as data, at most 1000.
         data_site: The observed site; by default the largest.
         image_shape: `(channels, height, width)` if data are pictures stored flat.
+        alphabet: The characters, in the order of their numbers, if data are texts.
         seed: For the draws.
 
     Returns:
@@ -53,7 +57,13 @@ def samples(
     site = observed_site(binding, data_site)
     data = observed_rows(binding, x, site).cpu()[:CLOUD]
     view = view_of(data.shape[1:], image_shape)
-    count = n if view.prefers_means else len(data)
-    rows = draw_observed(binding, x, count, site, means=view.prefers_means, seed=seed).cpu()
-    note = "p(x), means given the latents" if view.prefers_means else "p(x)"
+    means, count = (
+        view.prefers_means and bool(binding.latents),
+        n if view.prefers_means else len(data),
+    )
+    if alphabet:
+        view, means = TextCells(alphabet, data.shape[-1]), False
+        count = min(n, max(1, MOST_LETTERS // data.shape[-1]))
+    rows = draw_observed(binding, x, count, site, means=means, seed=seed).cpu()
+    note = "p(x), means given the latents" if means else "p(x)"
     return view.cloud(rows, data, "Samples", note.replace("x", site.name, 1))
