@@ -29,13 +29,14 @@ def test_the_readme_runs_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     fit, quick = dgmppl.fit, {"epochs": 1, "progress": False}
     monkeypatch.setattr(dgmppl, "fit", lambda *given, **named: fit(*given, **{**named, **quick}))
     names: dict[str, Any] = {}
-    program, use, swap, derive, pair, game, energy, compiled, inspect = blocks("README.md")
+    program, use, swap, derive, pair, game, energy, exact, compiled, inspect = blocks("README.md")
     exec(program + use, names)
     names["my_guide"] = names["VAE"]().guide
     exec(swap + derive, names)
     exec(PAIR + pair, names)
     exec(game, names)
     exec(energy, names)
+    exec(exact, names)
     names["run"] = names["dgmppl"].fit(names["VAE"](), names["digits"])
     names["x"] = names["test"].first(5).draw()
     if shutil.which("g++"):
