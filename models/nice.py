@@ -1,6 +1,6 @@
 """NICE: an invertible map that keeps volumes, and a scale for each coordinate.
 
-        z ──▶ x          p(z) = Π_i logistic(z_i)     x = f(z · exp(s))     log p(x) = log p(z) − Σ s
+        z ──▶ x          p(z) = Π_i logistic(z_i)    x = f(z · exp(s))    log p(x) = log p(z) − Σ s
 
 Each coupling shifts one half of the coordinates by a function of the other half, so that its
 determinant is 1; the coordinates are turned around in between.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyro.poutine as poutine
@@ -16,7 +17,12 @@ from dgmppl.models.masked_autoregressive_flow import MAF
 from dgmppl.models.nice import NICE
 from dgmppl.models.real_nvp import RealNVP
 
-PROGRAMS: list[Callable[[int], Any]] = [Affine, NICE, RealNVP, MAF]
+PROGRAMS: list[Callable[[int], Any]] = [
+    Affine,
+    partial(NICE, depth=2),
+    partial(RealNVP, depth=2),
+    partial(MAF, depth=2),
+]
 every = pytest.mark.parametrize("make", PROGRAMS)
 
 
@@ -62,7 +68,7 @@ def test_maps_invert_and_determinants_are_autograds(make: Callable[[int], Any]) 
 @every
 def test_densities_integrate_to_one(make: Callable[[int], Any]) -> None:
     program = shaken(make, 2)
-    ticks = torch.linspace(-25, 25, 1001)
+    ticks = torch.linspace(-20, 20, 801)
     points = torch.cartesian_prod(ticks, ticks)
     with torch.no_grad():
         p = distribution(program, points).log_prob(points).exp()
