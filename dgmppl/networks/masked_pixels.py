@@ -20,6 +20,7 @@ class MaskedBlock(nn.Module):
         kernel_size: Odd side of the kernel.
 
     Example:
+        >>> import torch
         >>> MaskedBlock(8)(torch.zeros(2, 8, 6, 6)).shape
         torch.Size([2, 8, 6, 6])
     """

@@ -11,7 +11,7 @@ from torch import nn
 
 import dgmppl
 from dgmppl.handlers import Replay
-from dgmppl.models.vq_vae import VQVAE, Recurrent
+from dgmppl.models.vq_vae import VQVAE, prior
 from dgmppl.networks import MovingCodebook
 
 
@@ -22,7 +22,7 @@ def small(**settings: Any) -> VQVAE:
 
 
 def test_no_code_is_told_by_itself_or_a_later_one() -> None:
-    net, codes = Recurrent(3, 4, 5).eval(), torch.tensor([[0, 2, 1, 1]])
+    net, codes = prior(3, 4, 5).eval(), torch.tensor([[0, 2, 1, 1]])
     logits = net(codes)
     for i in range(4):
         other = codes.clone()
