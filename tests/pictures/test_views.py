@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from dgmppl.models.char_rnn import CharRNN
+from dgmppl.pictures import samples
 from dgmppl.pictures.curve_cells import CurveCells
 from dgmppl.pictures.image_cells import ImageCells
 from dgmppl.pictures.line import Line
@@ -69,3 +71,11 @@ def test_constant_data_are_drawn() -> None:
     ones = torch.ones(4, 3)
     for view, rows in ((CurveCells(), ones), (Plane(), ones[:, :2]), (Line(), ones[:, 0])):
         assert view.cloud(rows, rows, "", "").axes
+
+
+def test_texts_are_written_letter_by_letter() -> None:
+    figure = samples(CharRNN(9, 12, 8), torch.zeros(3, 9).long(), 6, alphabet="0123456789+=")
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    drawn = [text for text in texts if len(text) == 9]
+    assert len(drawn) == 6 and all(set(text) <= set("0123456789+=") for text in drawn)
+    assert "means" not in str(texts)
