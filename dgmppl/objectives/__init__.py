@@ -7,6 +7,7 @@ from dgmppl.objectives.bound import Bound
 from dgmppl.objectives.chi_square import CUBO
 from dgmppl.objectives.contrastive import Contrastive
 from dgmppl.objectives.contrastive_divergence import ContrastiveDivergence
+from dgmppl.objectives.distillation import Distillation
 from dgmppl.objectives.elbo import ELBO
 from dgmppl.objectives.enumerate import Enumerate
 from dgmppl.objectives.estimators import (
@@ -52,6 +53,7 @@ __all__ = [
     "Concrete",
     "Contrastive",
     "ContrastiveDivergence",
+    "Distillation",
     "DoublyReparameterized",
     "Enumerate",
     "Estimator",

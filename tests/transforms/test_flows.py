@@ -15,6 +15,7 @@ import dgmppl
 from dgmppl.models.affine import Affine
 from dgmppl.models.masked_autoregressive_flow import MAF
 from dgmppl.models.nice import NICE
+from dgmppl.models.planar_flow import PlanarFlow
 from dgmppl.models.real_nvp import RealNVP
 
 PROGRAMS: list[Callable[[int], Any]] = [
@@ -22,6 +23,7 @@ PROGRAMS: list[Callable[[int], Any]] = [
     partial(NICE, depth=2),
     partial(RealNVP, depth=2),
     partial(MAF, depth=2),
+    lambda dim: PlanarFlow(8, dim),
 ]
 every = pytest.mark.parametrize("make", PROGRAMS)
 
