@@ -102,7 +102,7 @@ class ClassPixelCNN(dgmppl.Program):
         known = None if given["y"] is None else given["y"].clamp(min=0)  # -1 where it is hidden
         with dgmppl.data_plate(given["x"], n):
             y = pyro.sample("y", Categorical(logits=torch.zeros(self.classes)), obs=known)
-            one_hot = (y[..., None] == torch.arange(self.classes, device=y.device)).float()
+            one_hot = y[..., None] == torch.arange(self.classes, device=y.device)
             net = partial(self.net, condition=one_hot.to(self.net.net.output[1].weight))
             x = pyro.sample("x", Autoregressive(net, self.image_shape), obs=given["x"])
             return {"x": x, "y": y}

@@ -18,7 +18,7 @@ from numpy.lib.npyio import NpzFile
 from dgmppl.data.download import DownloadError, Part, download
 from dgmppl.data.sources import sha256
 
-__all__ = ["DataNotFound", "Published", "cache_folder"]
+__all__ = ["DataNotFound", "Published", "cache_folder", "chosen_folder"]
 
 
 class DataNotFound(FileNotFoundError):  # noqa: N818 (it reads as what happened)
@@ -70,7 +70,7 @@ class Published:
             DataNotFound: If there is no file and no download.
             ValueError: If the file is of another format.
         """
-        path, record = self._locate(_folder(root))
+        path, record = self._locate(chosen_folder(root))
         with path.open("rb") as stream:
             try:
                 file = _load(stream)
@@ -125,7 +125,7 @@ def _load(stream: BinaryIO) -> NpzFile:
     return file
 
 
-def _folder(root: str | Path | None) -> Path | None:
+def chosen_folder(root: str | Path | None) -> Path | None:
     """The folder to look in first, if there is one."""
     chosen = root or os.environ.get("DGMPPL_DATA")
     return Path(chosen).expanduser() if chosen else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pooch
 import torch
 
-from dgmppl.data.fetch import DataNotFound, cache_folder
+from dgmppl.data.fetch import DataNotFound, cache_folder, chosen_folder
 from dgmppl.data.sources import sha256
 from dgmppl.data.tensors import TensorData
 
@@ -63,8 +62,8 @@ def spell(numbers: Iterable[Any], alphabet: str) -> str:
 
 
 def _locate(name: str, root: str | Path | None) -> Path:
-    folder = root or os.environ.get("DGMPPL_DATA")
-    if folder and (path := Path(folder) / f"{name}.txt").is_file():
+    folder = chosen_folder(root)
+    if folder is not None and (path := folder / f"{name}.txt").is_file():
         return path
     address, known = TEXTS[name]
     try:

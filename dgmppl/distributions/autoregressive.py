@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -80,14 +79,11 @@ class Autoregressive(TorchDistribution):
         validate_args: Any = None,
     ):
         self.net, self.factor, self.size, self.order = net, factor, size, order
-        if getattr(net, "any_order", False):
-            order = torch.arange(math.prod(event_shape)) if order is None else order
-            self.conditionals: Callable[..., Tensor] = partial(net, order=order)
-        else:
-            self.conditionals = net
         super().__init__(
             torch.Size(batch_shape), torch.Size(event_shape), validate_args=validate_args
         )
+        any_order = getattr(net, "any_order", False)
+        self.conditionals = partial(net, order=self._in_turn()) if any_order else net
 
     @constraints.dependent_property
     def support(self) -> Any:
@@ -143,13 +139,14 @@ class Autoregressive(TorchDistribution):
                 "which a part is known. Try a mask of whole elements."
             )
         held = held.all(-1)
-        order = torch.arange(held.shape[-1]) if self.order is None else self.order
-        order = order.expand(held.shape)
+        order = self._in_turn().expand(held.shape)
         in_turn = held.gather(-1, order)
         chosen = self
         if getattr(self.net, "any_order", False):  # then what is known comes first
             order = order.gather(-1, (~in_turn).int().argsort(dim=-1, stable=True))
-            chosen = Autoregressive(self.net, self.event_shape, self.factor, order=order)
+            chosen = Autoregressive(
+                self.net, self.event_shape, self.factor, size=self.size, order=order
+            )
         elif bool((in_turn[..., 1:] & ~in_turn[..., :-1]).any()):
             raise ValueError(
                 "Expected known elements before all others in the order of drawing, got some after "
@@ -161,7 +158,7 @@ class Autoregressive(TorchDistribution):
         """Draws every element that is not held; in place, but for its type."""
         elements, kind = self.elements(values), values.dtype
         batch = elements.shape[:-2]
-        order = torch.arange(elements.shape[-2]) if self.order is None else self.order
+        order = self._in_turn()
         each = order.expand(*batch, -1)[..., None] if order.dim() > 1 else order[:, None]
         walk = _walk_of(self.conditionals)
         own_dim = 1 if self.size > 1 else len(self.event_shape)
@@ -176,6 +173,12 @@ class Autoregressive(TorchDistribution):
                 drawn = drawn.where(~held.gather(-1, place)[..., None], elements.gather(-2, at))
             elements.scatter_(-2, at, drawn.to(elements.dtype))
         return values.to(kind)
+
+    def _in_turn(self) -> Tensor:
+        """Which element is drawn first, second, …, `[D]` or `[*batch, D]`."""
+        if self.order is not None:
+            return self.order
+        return torch.arange(self.event_shape.numel() // self.size)
 
     def elements(self, value: Tensor) -> Tensor:
         """A view of values as elements, `[*batch, D, size]`."""

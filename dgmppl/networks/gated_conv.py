@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from dgmppl.networks.gated import gated
 from dgmppl.networks.masked_conv import MaskedConv2d
 from dgmppl.networks.rows_above import RowsAbove
 
@@ -66,14 +67,9 @@ class GatedConv2d(nn.Module):
         if self.condition is not None:
             up, left = self.condition(condition)[..., None, None].chunk(2, 1)
             seen, told = seen + up, told + left
-        return _gated(seen), told
+        return gated(seen), told
 
     def horizontal(self, x: Tensor, told: Tensor) -> Tensor:
         """The horizontal stack's values, `[N, channels, height, width]`."""
-        value = self.out(_gated(self.left(x) + told))
+        value = self.out(gated(self.left(x) + told))
         return value if self.first else x + value
-
-
-def _gated(x: Tensor) -> Tensor:
-    a, b = x.chunk(2, 1)
-    return a.tanh() * b.sigmoid()

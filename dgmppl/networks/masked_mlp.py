@@ -47,8 +47,7 @@ class MaskedMLP(nn.Module):
         super().__init__()
         self.outputs = outputs
         sizes = (features, *hidden_features, features * outputs)
-        pairs = pairwise(sizes)
-        self.layers: Any = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
+        self.layers: Any = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         draw = torch.Generator().manual_seed(seed)
         drawn = [torch.randperm(features, generator=draw) for _ in range(orders - 1)]
         self.orders: Tensor

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dgmppl.networks.causal_conv import CausalConv1d
+from dgmppl.networks.gated import gated
 from dgmppl.networks.remembers import remembering
 
 __all__ = ["WaveStack"]
@@ -39,8 +40,7 @@ class Gated(nn.Module):
         both = self.conv(x)
         if self.condition is not None:
             both = both + self.condition(condition)[..., None]
-        a, b = both.chunk(2, 1)
-        value = a.tanh() * b.sigmoid()
+        value = gated(both)
         return x if self.on is None else x + self.on(value), self.skip(value)
 
 

@@ -57,10 +57,8 @@ def samples(
     site = observed_site(binding, data_site)
     data = observed_rows(binding, x, site).cpu()[:CLOUD]
     view = view_of(data.shape[1:], image_shape)
-    means, count = (
-        view.prefers_means and bool(binding.latents),
-        n if view.prefers_means else len(data),
-    )
+    means = view.prefers_means and bool(binding.latents)
+    count = n if view.prefers_means else len(data)
     if alphabet:
         view, means = TextCells(alphabet, data.shape[-1]), False
         count = min(n, max(1, MOST_LETTERS // data.shape[-1]))
