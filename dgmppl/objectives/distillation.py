@@ -18,7 +18,8 @@ from dgmppl.objectives.objective import (
     Progress,
     refuse_undensified,
 )
-from dgmppl.traces import isolated, trace
+from dgmppl.sites import is_factor
+from dgmppl.traces import isolated, sample_sites, trace
 
 __all__ = ["Distillation"]
 
@@ -80,6 +81,12 @@ class Distillation(Objective):
             raise ObjectiveError(
                 f"Distillation needs a teacher with the site '{unknown[0]}', got "
                 f"{[*scored.nodes]}. Try the student's name for it."
+            )
+        hidden = [n for n, s in sample_sites(scored).items() if not (n in values or is_factor(s))]
+        if hidden:
+            raise ObjectiveError(
+                f"Distillation needs a teacher that scores x alone, which its sites {hidden} hide. "
+                "Try a flow or an autoregressive program as the teacher."
             )
         gain = _log_prob(scored) - _log_prob(drawn)
         value = gain.mean()

@@ -65,5 +65,9 @@ def test_students_without_a_density_or_gradients_are_refused() -> None:
     with pytest.raises(ObjectiveError, match="latent"):
         value_of = Distillation(Affine(16))
         value_of.check(dgmppl.bind(VAE(data_dim=16, z_dim=2), torch.zeros(3, 16)))
+    with pytest.raises(ObjectiveError, match="scores x alone"):
+        x = torch.zeros(3, 2)
+        objective = Distillation(VAE(data_dim=2, z_dim=2))
+        objective.value(dgmppl.bind(Affine(2), x), x, Progress(size=3))
     with pytest.raises(ObjectiveError, match="passes none"):
         Distillation(MADE(16)).check(dgmppl.bind(MADE(16), torch.zeros(3, 16)))
